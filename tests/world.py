@@ -1,0 +1,209 @@
+"""A whole wxbind in one test: real sockets, a real SQLite file, the simulator, a clock we move."""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tornado.httpclient import HTTPRequest, HTTPResponse
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from tests.support import ManualClock
+from wx import config
+from wx.app import Server
+from wx.service.accounts import Accounts
+from wx.service.passwords import Passwords
+from wx.simulator.app import Simulator
+from wx.store import database
+from wx.store.database import Database
+
+PASSWORD = "a fine long secret 7"  # planted: the log scan looks for it
+
+
+class Desktop:
+    """A browser at a desk: keeps cookies, sends forms as a browser does."""
+
+    def __init__(self, base: str, *, language: str = "en") -> None:
+        self.base = base
+        self.cookies: dict[str, str] = {}
+        self.sockets: list[Socket] = []
+        self.headers = {"Accept-Language": language, "User-Agent": "Mozilla/5.0 Chrome/150 Linux"}
+        self._client = SimpleAsyncHTTPClient(force_instance=True, max_clients=200)
+
+    def close(self) -> None:
+        for socket in self.sockets:
+            socket.close()
+        self._client.close()
+
+    async def fetch(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> HTTPResponse:
+        """One request, redirects not followed, whatever its status."""
+        sent = self.headers | {"Accept": "text/html"} | dict(headers or {})
+        if self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        url = path if path.startswith("http") else self.base + path
+        request = HTTPRequest(
+            url, method=method, body=body, headers=sent, follow_redirects=False, request_timeout=20
+        )
+        response = await self._client.fetch(request, raise_error=False)
+        for line in response.headers.get_list("Set-Cookie"):
+            name, _, value = line.partition(";")[0].partition("=")
+            if value and value != '""':
+                self.cookies[name] = value
+            else:
+                self.cookies.pop(name, None)
+        return response
+
+    async def xsrf(self, path: str = "/login") -> str:
+        """The XSRF token of a page's forms."""
+        text = (await self.fetch(path)).body.decode()
+        found = re.search(r'name="_xsrf" value="([^"]+)"', text)
+        assert found, "the page has no form"
+        return found[1]
+
+    async def post(
+        self, path: str, *, token: str | None = None, json_answer: bool = False, **fields: str
+    ) -> HTTPResponse:
+        """Send a form; its XSRF token is fetched from a page first."""
+        if token is None:
+            token = await self.xsrf("/bind" if "session" in self.cookies else "/login")
+        body = urlencode({"_xsrf": token} | fields)
+        accept = "application/json" if json_answer else "text/html"
+        headers = {"Accept": accept, "Content-Type": "application/x-www-form-urlencoded"}
+        return await self.fetch(path, method="POST", body=body, headers=headers)
+
+    async def log_in(self, name: str = "ann", password: str = PASSWORD) -> HTTPResponse:
+        """Send the login form."""
+        return await self.post("/login", username=name, password=password)
+
+    async def invite(self, **fields: str) -> dict[str, Any]:
+        """A code for the signed-in account."""
+        response = await self.post("/bind/invites", json_answer=True, **fields)
+        assert response.code == 201, response.body
+        return json.loads(response.body)
+
+    async def state(self, invite: Mapping[str, Any]) -> dict[str, Any]:
+        """How an invite stands, as JSON."""
+        response = await self.fetch(f"/bind/invites/{invite['id']}")
+        assert response.code == 200, response.body
+        return json.loads(response.body)
+
+    async def live(
+        self, invite: Mapping[str, Any], *, headers: Mapping[str, str] | None = None
+    ) -> "Socket":
+        """The live socket of an invite."""
+        sent = {"Origin": self.base, "Accept-Language": self.headers["Accept-Language"]}
+        sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        sent |= dict(headers or {})
+        url = self.base.replace("http", "ws", 1) + invite["live"]
+        socket = Socket(await websocket_connect(HTTPRequest(url, headers=sent)))
+        self.sockets.append(socket)
+        return socket
+
+
+class Socket:
+    """The browser's end of a live socket."""
+
+    def __init__(self, connection: WebSocketClientConnection) -> None:
+        self.connection = connection
+
+    async def frame(self) -> dict[str, Any] | None:
+        """The next frame; None when the server has closed."""
+        message = await asyncio.wait_for(self.connection.read_message(), 5)
+        return None if message is None else json.loads(message)
+
+    async def until(self, state: str) -> dict[str, Any]:
+        """The first frame that says ``state``."""
+        while frame := await self.frame():
+            if frame["state"] == state:
+                return frame
+        raise AssertionError(f"closed before {state}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class World:
+    """Server and simulator, and the people who use them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = ManualClock()
+        self.simulator = Simulator(clock=self.clock)
+        self.server: Server
+        self.desktops: list[Desktop] = []
+
+    async def start(self, *, environ: Mapping[str, str] | None = None, **keys: str) -> None:
+        """Start both; ``keys`` are configuration keys."""
+        await self.simulator.start()
+        await self.start_server(**keys)
+        for name in ("ann", "bob"):
+            await self.add_account(name)
+
+    async def start_server(self, **keys: str) -> None:
+        """Start the server on the world's data."""
+        base = self.simulator.base_url
+        flags = {
+            "port": "0",
+            "data_dir": str(self.folder / "data"),
+            "site_name": "Example",
+            "app_id": self.simulator.app_id,
+            "app_secret": self.simulator.app_secret,
+            "api_base": base,
+            "open_base": base,
+            "mp_base": base,
+            "avatar_origins": base,
+            "notice_template": f"{self.simulator.template_id}:thing1",
+        }
+        self.keys = flags | keys
+        sources = config.read(flags=self.keys, environ={}, file="/dev/null")
+        self.server = Server(sources.config(), self.clock)
+        await self.server.start()
+
+    async def restart_server(self) -> None:
+        """Stop the server and start it again, on the same port."""
+        port = self.server.port
+        await self.server.stop()
+        await self.start_server(**self.keys | {"port": str(port)})
+
+    async def add_account(self, name: str, password: str = PASSWORD) -> None:
+        """Make an account as the command line does, through a door of its own."""
+        hasher = Passwords()
+        try:
+            async with await Database.open(self.folder / "data" / database.FILE) as store:
+                await Accounts(store, self.clock, hasher).add(name, password)
+        finally:
+            hasher.close()
+
+    async def stop(self) -> None:
+        for desktop in self.desktops:
+            desktop.close()
+        await self.server.stop()
+        await self.simulator.stop()
+
+    @property
+    def base(self) -> str:
+        return self.server.config.public_url
+
+    def desktop(self, *, language: str = "en") -> Desktop:
+        """A browser that nobody has signed in with."""
+        desktop = Desktop(self.base, language=language)
+        self.desktops.append(desktop)
+        return desktop
+
+    async def signed_in(self, name: str = "ann", *, language: str = "en") -> Desktop:
+        """A browser that is signed in."""
+        desktop = self.desktop(language=language)
+        response = await desktop.log_in(name)
+        assert response.code == 303, response.body
+        return desktop

@@ -1,0 +1,184 @@
+"""The server: everything it is made of, started in order and stopped in the reverse order."""
+
+import asyncio
+import logging
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from wx.clock import Clock
+from wx.config import Config
+from wx.errors import StartError
+from wx.service.binding import Bindings
+from wx.service.health import Health
+from wx.service.hub import Hub
+from wx.service.invites import Invites
+from wx.service.notices import Notices
+from wx.service.passwords import Passwords
+from wx.service.services import Services
+from wx.service.sessions import Sessions
+from wx.store import database, server_key
+from wx.store.database import Database, DirectoryLock
+from wx.timers import Timer, Timers
+from wx.web.base import Site
+from wx.web.routes import make_site
+from wx.wechat.access_token import AccessTokenKeeper
+from wx.wechat.client import Client
+from wx.wechat.messages import Messages
+from wx.wechat.oauth import OAuth
+from wx.wechat.transport import Transport
+
+log = logging.getLogger(__name__)
+
+# Connections to the platform, so that no crowd of one kind holds up another.
+EXCHANGE_CONNECTIONS = 200  # people who wait for their callback
+PROFILE_CONNECTIONS = 50
+SEND_CONNECTIONS = 20
+TOKEN_CONNECTIONS = 2
+
+DRAIN_SECONDS = 8  # that requests in flight may take when the server stops
+BODY_BYTES = 64 * 1024
+HEADER_BYTES = 16 * 1024
+
+
+class Server:
+    """One running wxbind.
+
+    Args:
+        demo_phone: address of the simulator's "scan" page, for the demo only.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None, *, demo_phone: str = "") -> None:
+        self.config = config
+        self.clock = clock or Clock()
+        self._demo_phone = demo_phone
+        self._stack = AsyncExitStack()
+        self.port = 0
+        self.services: Services
+        self.site: Site
+
+    async def start(self) -> None:
+        """Start; when this returns, the server answers.
+
+        Raises:
+            StartError: it cannot start; no port is open then, and no file has changed.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Stop accepting, finish what has begun, close everything."""
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        config, stack = self.config, self._stack
+        stack.callback(DirectoryLock(config.data_dir).close)
+        store = await stack.enter_async_context(
+            await Database.open(config.data_dir / database.FILE)
+        )
+        key = await asyncio.to_thread(server_key.load, config.data_dir)
+        sockets = self._bind()
+        for one in sockets:
+            stack.callback(one.close)
+        self.port = sockets[0].getsockname()[1]
+        if config.public_url.endswith(":0"):
+            config = replace(config, public_url=f"{config.public_url[:-1]}{self.port}")
+        self.config = config
+        timers = self._compose(store, key)
+        self.site = make_site(self.services, config, demo_phone=self._demo_phone)
+        server = HTTPServer(
+            self.site,
+            xheaders=False,
+            decompress_request=False,
+            max_body_size=BODY_BYTES,
+            max_header_size=HEADER_BYTES,
+            max_buffer_size=1024 * 1024,
+            idle_connection_timeout=30,
+            body_timeout=10,
+        )
+        timers.start()
+        stack.push_async_callback(timers.stop)
+        server.add_sockets(sockets)
+        stack.push_async_callback(self._drain, server)
+
+    def _bind(self) -> list[socket.socket]:
+        try:
+            return bind_sockets(self.config.port, self.config.address)
+        except OSError as error:
+            raise StartError(
+                f"cannot listen on {self.config.address}:{self.config.port}: {error.strerror}"
+            ) from None
+
+    def _compose(self, store: Database, key: bytes) -> Timers:
+        """Make the services out of what is below them."""
+        config, clock, stack = self.config, self.clock, self._stack
+        credentials = {"app_id": config.app_id, "app_secret": config.app_secret}
+
+        def transport(connections: int) -> Transport:
+            made = Transport(config.api_base, connections=connections)
+            stack.callback(made.close)
+            return made
+
+        keeper = AccessTokenKeeper(
+            transport(TOKEN_CONNECTIONS), clock, mode=config.access_token_mode, **credentials
+        )
+        stack.push_async_callback(keeper.close)
+        oauth = OAuth(
+            transport(EXCHANGE_CONNECTIONS), transport(PROFILE_CONNECTIONS), **credentials
+        )
+        messages = Messages(Client(transport(SEND_CONNECTIONS), keeper))
+        hasher = Passwords()
+        stack.callback(hasher.close)
+        hub = Hub(limit=config.live_sockets)
+        sessions = Sessions(
+            store,
+            clock,
+            hasher,
+            hub,
+            key=key,
+            idle_seconds=config.session_idle_seconds,
+            seconds=config.session_seconds,
+        )
+        notices = Notices(messages, config)
+        invites = Invites(store, clock, hub, config, key=key)
+        bindings = Bindings(store, clock, hub, config, invites, oauth, notices, key=key)
+        stack.push_async_callback(bindings.close)
+        self.services = Services(
+            sessions=sessions,
+            invites=invites,
+            bindings=bindings,
+            notices=notices,
+            hub=hub,
+            health=Health(store, keeper, hub),
+        )
+
+        async def housekeeping() -> None:
+            await hasher.warm_up()
+            await invites.purge()
+            await bindings.purge()
+            await sessions.purge()
+
+        return Timers(
+            [
+                Timer("access token", 1, keeper.refresh_if_due),
+                Timer("expired codes", 1, invites.expire),
+                Timer("ended sessions", 0.5, sessions.audit),
+                Timer("housekeeping", 3600, housekeeping),
+            ]
+        )
+
+    async def _drain(self, server: HTTPServer) -> None:
+        server.stop()
+        self.services.hub.shut_down()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self.site.idle.wait()
+        except TimeoutError:
+            log.warning("requests were cut off by the stop")
+        await server.close_all_connections()

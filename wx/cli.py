@@ -1,0 +1,282 @@
+"""The command line: ``wxbind VERB``; without a verb it serves."""
+
+import argparse
+import asyncio
+import getpass
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from wx import __version__, config, logs
+from wx.clock import Clock
+from wx.errors import ConfigError, Refused, StartError, StorageUnavailable
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_SECONDS = 15  # after the signal to stop, the process ends whatever hangs
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the verb; the exit code (interface document, Commands)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    # Files that are made are their owner's alone.
+    os.umask(0o077)
+    options = _parse(words)
+    try:
+        code: int = options.run(options)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"wxbind: {problem}", file=sys.stderr)
+        return error.exit_code
+    except StartError as error:
+        print(f"wxbind: {error}", file=sys.stderr)
+        return error.exit_code
+    except Refused as error:
+        print(f"wxbind: {error.message % error.details}", file=sys.stderr)
+        return 1
+    except (StorageUnavailable, OSError) as error:
+        print(f"wxbind: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    if (not words or words[0].startswith("-")) and not {"-h", "--help", "--version"} & set(words):
+        words = ["serve", *words]
+    keys = _key_parser()
+    parser = argparse.ArgumentParser(prog="wxbind", description="Ties accounts to WeChat.")
+    parser.add_argument("--version", action="version", version=f"wxbind {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, help_text: str, run: Callable[[argparse.Namespace], int]) -> Any:
+        made = verbs.add_parser(name, help=help_text, description=help_text, parents=[keys])
+        made.set_defaults(run=run)
+        return made
+
+    verb("serve", "run the server (also with no verb)", _serve)
+    verb("demo", "run server and simulator with a sample account", _demo)
+    verb("simulate", "run the simulator alone", _simulate)
+    verb("config", "show the configuration in force, secrets masked", _config)
+    account = verb("account", "manage accounts", _account)
+    account.add_argument("action", choices=["add", "list", "passwd", "disable", "enable"])
+    account.add_argument("name", nargs="?", metavar="NAME")
+    account.add_argument("--admin", action="store_true", help="with add: an administrator")
+    account.add_argument(
+        "--password-stdin", action="store_true", help="read the password from standard input"
+    )
+    options = parser.parse_args(words)
+    if options.verb == "account" and (options.name is None) != (options.action == "list"):
+        account.error("list takes no NAME, the others take one")
+    return options
+
+
+def _key_parser() -> argparse.ArgumentParser:
+    """A flag for each configuration key."""
+    parser = argparse.ArgumentParser(add_help=False)
+    group = parser.add_argument_group("configuration (see README)")
+    group.add_argument("--config", metavar="FILE", help=f"the file; usually {config.FILE}")
+    for key in config.KEYS:
+        if key.file_only:
+            continue
+        help_text = key.meaning.replace("%", "%%")
+        kind: dict[str, Any] = {"metavar": "…", "help": help_text, "dest": f"key_{key.name}"}
+        if isinstance(key.default, bool):
+            kind |= {"nargs": "?", "const": "true"}
+        group.add_argument(key.flag, **kind)
+    return parser
+
+
+def _sources(options: argparse.Namespace) -> config.Sources:
+    flags = {
+        key.name: value
+        for key in config.KEYS
+        if (value := getattr(options, f"key_{key.name}", None)) is not None
+    }
+    return config.read(flags=flags, environ=os.environ, file=options.config)
+
+
+def _config(options: argparse.Namespace) -> int:
+    sources = _sources(options)
+    settings = sources.settings()
+    name_width = max(len(setting.name) for setting in settings)
+    shown_width = min(40, max(len(setting.shown) for setting in settings))
+    for one in settings:
+        print(f"{one.name:<{name_width}}  {one.shown:<{shown_width}}  {one.source}")
+    sources.config()
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    configuration = _sources(options).config()
+    logs.set_up(secrets=_secrets(configuration))
+    if configuration.webhook_token and configuration.webhook_mode == "plain":
+        log.warning("webhook_mode is plain: messages come unencrypted; set webhook_aes_key")
+
+    async def run(stopped: asyncio.Event) -> None:
+        from wx.app import Server  # the other verbs need no web server
+
+        server = Server(configuration)
+        await server.start()
+        try:
+            print(f"listening on http://{_place(configuration.address, server.port)}", flush=True)
+            await stopped.wait()
+        finally:
+            await server.stop()
+
+    return _run_until_signal(run)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    logs.set_up(level=logging.WARNING)
+
+    async def run(stopped: asyncio.Event) -> None:
+        from wx import demo
+
+        chosen = _sources_of_demo(options)
+        async with demo.run(**chosen) as text:
+            print(text, flush=True)
+            await stopped.wait()
+
+    return _run_until_signal(run)
+
+
+def _sources_of_demo(options: argparse.Namespace) -> dict[str, Any]:
+    """The demo takes address, port and data directory from flags, and nothing from elsewhere."""
+    flags = {
+        name: value
+        for name in ("address", "port")
+        if (value := getattr(options, f"key_{name}")) is not None
+    }
+    chosen = config.read(flags=flags, environ={}, file="/dev/null").config(complete=False)
+    data_dir = options.key_data_dir
+    return {
+        "address": chosen.address,
+        "port": chosen.port,
+        "data_dir": Path(data_dir) if data_dir else None,
+    }
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    logs.set_up(level=logging.WARNING)
+    flags = {"address": options.key_address, "port": options.key_port or "8001"}
+    chosen = config.read(
+        flags={name: value for name, value in flags.items() if value}, environ={}, file="/dev/null"
+    ).config(complete=False)
+
+    async def run(stopped: asyncio.Event) -> None:
+        from wx.simulator.app import Simulator
+
+        simulator = Simulator(clock=Clock())
+        try:
+            await simulator.start(address=chosen.address, port=chosen.port)
+        except OSError as error:
+            place = _place(chosen.address, chosen.port)
+            raise StartError(f"cannot listen on {place}: {error.strerror}") from None
+        try:
+            base = simulator.base_url
+            print(f"listening on {base}")
+            print(f"api_base, open_base and mp_base: {base}", flush=True)
+            print(f"app_id {simulator.app_id}, app_secret {simulator.app_secret}", flush=True)
+            await stopped.wait()
+        finally:
+            await simulator.stop()
+
+    return _run_until_signal(run)
+
+
+def _account(options: argparse.Namespace) -> int:
+    configuration = _sources(options).config(complete=False)
+    password = ""
+    if options.action in ("add", "passwd"):
+        password = _ask_password(options.password_stdin)
+    return asyncio.run(_account_work(configuration, options, password))
+
+
+async def _account_work(
+    configuration: config.Config, options: argparse.Namespace, password: str
+) -> int:
+    from wx.service.accounts import Accounts
+    from wx.service.passwords import Passwords
+    from wx.store import database
+    from wx.store.database import Database
+
+    hasher = Passwords()
+    try:
+        async with await Database.open(configuration.data_dir / database.FILE) as store:
+            accounts = Accounts(store, Clock(), hasher)
+            name = options.name or ""
+            if options.action == "list":
+                _print_accounts(await accounts.list_all())
+                return 0
+            if options.action == "add":
+                name = (await accounts.add(name, password, admin=options.admin)).name
+                print(f"account {name} added")
+            elif options.action == "passwd":
+                await accounts.change_password(name, password)
+                print(f"password of {name} changed; all its sessions have ended")
+            elif options.action == "disable":
+                await accounts.disable(name)
+                print(f"account {name} disabled; all its sessions have ended")
+            else:
+                await accounts.enable(name)
+                print(f"account {name} enabled")
+    finally:
+        hasher.close()
+    return 0
+
+
+def _print_accounts(rows: list[Any]) -> None:
+    for row in rows:
+        marks = [mark for mark, on in (("admin", row.admin), ("disabled", row.disabled_at)) if on]
+        print(row.name + (f" ({', '.join(marks)})" if marks else ""))
+    if not rows:
+        print("no accounts yet; make one with: wxbind account add NAME", file=sys.stderr)
+
+
+def _ask_password(from_input: bool) -> str:
+    if from_input:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise Refused(400, "no-terminal", "No terminal to ask at; use --password-stdin.")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != password:
+        raise Refused(400, "not-the-same", "The two are not the same.")
+    return password
+
+
+def _run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]]) -> int:
+    """Run until SIGINT or SIGTERM; then the process ends by itself, or is ended."""
+
+    async def work() -> None:
+        stopped = asyncio.Event()
+
+        def stop() -> None:
+            stopped.set()
+            last_resort = threading.Timer(GIVE_UP_SECONDS, os._exit, [1])
+            last_resort.daemon = True
+            last_resort.start()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        await run(stopped)
+
+    asyncio.run(work())
+    return 0
+
+
+def _secrets(configuration: config.Config) -> list[str]:
+    return [
+        value for key in config.KEYS if key.secret and (value := getattr(configuration, key.name))
+    ]
+
+
+def _place(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,0 +1,476 @@
+"""The configuration: defaults, ``wxbind.toml``, the environment, flags, in rising order.
+
+Every key is one row of :data:`KEYS`; the command line, the environment, ``config`` and the
+README's table follow from it. All problems are found before any is reported.
+"""
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from wx.errors import ConfigError
+
+FILE = "wxbind.toml"
+PREFIX = "WXBIND_"
+MASK = "********"
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeTemplate:
+    """The template, and the field of it, that carry a plain text."""
+
+    id: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What is in force. The fields are the keys of the interface document and a few beside it."""
+
+    address: str
+    port: int
+    public_url: str
+    insecure_http: bool
+    data_dir: Path
+    site_name: str
+    trusted_proxies: tuple[Network, ...]
+    app_id: str
+    app_secret: str
+    webhook_token: str
+    webhook_aes_key: str
+    webhook_mode: str
+    access_token_mode: str
+    api_base: str
+    open_base: str
+    mp_base: str
+    bind_route: str
+    bind_scope: str
+    invite_seconds: int
+    invites_per_hour: int
+    bind_confirm: str
+    domain_verification: tuple[str, ...]
+    notice_template: NoticeTemplate | None
+    replies: tuple[Mapping[str, Any], ...]
+    follow_qr: Path | None
+    avatar_origins: tuple[str, ...]
+    session_idle_seconds: int
+    session_seconds: int
+    live_sockets: int
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the server by https."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def public_host(self) -> str:
+        """Host, and port where it isn't the scheme's own, as a Host header names it."""
+        return urlsplit(self.public_url).netloc.lower()
+
+
+# Readers turn what stands in a file, a variable or a flag into a value, or raise ValueError.
+
+
+def _text(pattern: str, hint: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ValueError(hint)
+        return value
+
+    return read
+
+
+def _number(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        try:
+            number = int(value) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return number
+
+    return read
+
+
+def _yes_no(value: object) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    answer = words.get(value.lower()) if isinstance(value, str) else value
+    if not isinstance(answer, bool):
+        raise ValueError("must be true or false")
+    return answer
+
+
+def _choice(*words: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise ValueError(f"must be one of: {', '.join(words)}")
+        return value
+
+    return read
+
+
+def _url(value: object) -> str:
+    """An address without path, query, fragment or name in it."""
+    problem = "must be an address such as https://wx.example.com, without a path"
+    if not isinstance(value, str):
+        raise ValueError(problem)
+    try:
+        parts = urlsplit(value.rstrip("/"))
+        port = parts.port
+    except ValueError:
+        raise ValueError(problem) from None
+    plain = not (parts.path or parts.query or parts.fragment or parts.username)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain or port == 0:
+        raise ValueError(problem)
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _items(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return list(value)
+    raise ValueError("must be a list of texts")
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(item, strict=False) for item in _items(value))
+    except ValueError:
+        raise ValueError("must be a list of IP addresses or networks") from None
+
+
+def _codes(value: object) -> tuple[str, ...]:
+    codes = tuple(_items(value))
+    if not all(re.fullmatch(r"[A-Za-z0-9]{1,64}", code) for code in codes):
+        raise ValueError("must be a list of codes of letters and digits, as in MP_verify_CODE.txt")
+    return codes
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    return tuple(_url(item) for item in _items(value))
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("must be a path")
+    return Path(value).expanduser()
+
+
+def _picture(value: object) -> Path | None:
+    if value == "":
+        return None
+    path = _path(value)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".svg") or not path.is_file():
+        raise ValueError("must be a PNG, JPEG or SVG file that exists")
+    return path
+
+
+def _notice_template(value: object) -> NoticeTemplate | None:
+    """``ID:FIELD``, or in the file ``{id = "ID", field = "FIELD"}``."""
+    if value == "":
+        return None
+    if isinstance(value, str):
+        id_, _, name = value.partition(":")
+    elif isinstance(value, dict) and set(value) == {"id", "field"}:
+        id_, name = value["id"], value["field"]
+    else:
+        id_ = name = ""
+    texts = isinstance(id_, str) and isinstance(name, str)
+    if not texts or not re.fullmatch(r"[\w-]{1,64}", id_) or not re.fullmatch(r"\w{1,32}", name):
+        raise ValueError('must be "TEMPLATE_ID:FIELD", such as "Xb7…kA:thing1"')
+    return NoticeTemplate(id_, name)
+
+
+def _replies(value: object) -> tuple[Mapping[str, Any], ...]:
+    """Tables with ``on``; what is in them is the webhook's to judge."""
+    if value == "":
+        return ()
+    if not isinstance(value, list) or not all(isinstance(rule, dict) for rule in value):
+        raise ValueError("must be tables, written as [[replies]]")
+    for number, rule in enumerate(value, 1):
+        if not isinstance(rule.get("on"), str):
+            raise ValueError(f'rule {number} needs on = "…"')
+    return tuple(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: how it is read, what it is when nobody sets it, and whether it is a secret."""
+
+    name: str
+    read: Callable[[object], Any]
+    default: str | int | bool | tuple[()]
+    meaning: str
+    secret: bool = False
+    required: bool = False
+    file_only: bool = False
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+_ANY_LINE = _text(r"[^\x00-\x1f\x7f]{1,64}", "must be one line of 1 to 64 characters")
+_HOST = _text(r"[A-Za-z0-9.:_-]{1,255}", "must be an IP address or a host name")
+_TOKEN = _text(r"|[A-Za-z0-9]{3,32}", "must be 3 to 32 letters and digits")
+_AES_KEY = _text(r"|[A-Za-z0-9]{43}", "must be 43 letters and digits")
+_APP_ID = _text(r"[A-Za-z0-9_-]{1,64}", "must be the WeChat account's app id, such as wx5a17…")
+_APP_SECRET = _text(r"[\x21-\x7e]{1,128}", "must be the WeChat account's app secret, one word")
+_WEEK = 7 * 86400
+_MONTH = 30 * 86400
+_AVATARS = "https://thirdwx.qlogo.cn, https://wx.qlogo.cn"
+
+KEYS: tuple[Key, ...] = (
+    Key("address", _HOST, "127.0.0.1", "where to listen"),
+    Key("port", _number(0, 65535), 8000, "where to listen; 0 picks a free one"),
+    Key("public_url", lambda v: v and _url(v), "", "what WeChat and browsers reach"),
+    Key("insecure_http", _yes_no, False, "allow a public_url that is not https"),
+    Key("data_dir", _path, "data", "database, generated secrets, backups"),
+    Key("site_name", _ANY_LINE, "wxbind", "the site's name, shown to people"),
+    Key("trusted_proxies", _networks, (), "addresses whose X-Forwarded-For is believed"),
+    Key("app_id", _APP_ID, "", "the WeChat account's app id", required=True),
+    Key("app_secret", _APP_SECRET, "", "its secret", secret=True, required=True),
+    Key("webhook_token", _TOKEN, "", "the webhook's Token", secret=True),
+    Key("webhook_aes_key", _AES_KEY, "", "the webhook's EncodingAESKey", secret=True),
+    Key(
+        "webhook_mode",
+        _choice("", "plain", "compatible", "safe"),
+        "",
+        "what is demanded of a request; safe where an AES key is set, else plain",
+    ),
+    Key(
+        "access_token_mode",
+        _choice("stable", "classic"),
+        "stable",
+        "which of the platform's two access token calls is used",
+    ),
+    Key("api_base", _url, "https://api.weixin.qq.com", "the platform's API"),
+    Key("open_base", _url, "https://open.weixin.qq.com", "the platform's authorize page"),
+    Key("mp_base", _url, "https://mp.weixin.qq.com", "the platform's pictures of codes"),
+    Key("bind_route", _choice("auto", "oauth", "scan"), "auto", "how people bind"),
+    Key(
+        "bind_scope",
+        _choice("snsapi_userinfo", "snsapi_base"),
+        "snsapi_userinfo",
+        "what the authorize page asks for: the profile, or the openid alone",
+    ),
+    Key("invite_seconds", _number(1, 3600), 600, "life of a code"),
+    Key("invites_per_hour", _number(1, 100_000), 60, "new codes for each account"),
+    Key(
+        "bind_confirm",
+        _choice("phone", "desktop"),
+        "phone",
+        "desktop: a code from the phone is typed at the computer too",
+    ),
+    Key("domain_verification", _codes, (), "codes of WeChat's MP_verify_CODE.txt files"),
+    Key("notice_template", _notice_template, "", "template and field for plain texts"),
+    Key("replies", _replies, "", "rules that answer messages", file_only=True),
+    Key("follow_qr", _picture, "", "picture of the account's own QR code, for step 1"),
+    Key("avatar_origins", _origins, _AVATARS, "where avatars may be shown from"),
+    Key("session_idle_seconds", _number(60, _MONTH), _WEEK, "an unused session ends after this"),
+    Key("session_seconds", _number(60, 12 * _MONTH), _MONTH, "any session ends after this"),
+    Key("live_sockets", _number(1, 1_000_000), 10_000, "waiting browsers at once"),
+)
+_BY_NAME = {key.name: key for key in KEYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of what ``config`` prints."""
+
+    name: str
+    shown: str
+    source: str
+
+
+@dataclass(slots=True)
+class Sources:
+    """Everything that was said about the configuration, read but not yet judged as a whole."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    problems: list[str]
+
+    def settings(self) -> list[Setting]:
+        """Each key with its value, secrets masked, and where the value came from."""
+        return [
+            Setting(key.name, _shown(key, self.values.get(key.name)), self.origins[key.name])
+            for key in KEYS
+        ]
+
+    def config(self, *, complete: bool = True) -> Config:
+        """The configuration in force.
+
+        Args:
+            complete: demand what ``serve`` needs; other verbs do without the WeChat account.
+
+        Raises:
+            ConfigError: with every problem at once.
+        """
+        problems = list(self.problems)
+        if complete:
+            problems += self.missing()
+        if problems:
+            raise ConfigError(problems)
+        return Config(**self.values)
+
+    def missing(self) -> list[str]:
+        """A sentence for each required key that nobody set."""
+        # A key that was set to something wrong is named once, by its own problem.
+        return [
+            f"{key.name}: is required ({key.meaning}); set it in {FILE}, or as {key.variable}"
+            + (f" or {key.variable}_FILE" if key.secret else f" or {key.flag}")
+            for key in KEYS
+            if key.required and not self.values[key.name] and self.origins[key.name] == "default"
+        ]
+
+
+def read(
+    *,
+    flags: Mapping[str, str],
+    environ: Mapping[str, str] = os.environ,
+    file: str | None = None,
+) -> Sources:
+    """Read the configuration from all its sources.
+
+    Args:
+        flags: what the command line says, by key.
+        environ: the environment; ``WXBIND_APP_ID``, for a secret also ``WXBIND_APP_SECRET_FILE``.
+        file: the configuration file; without it ``wxbind.toml`` in the current folder, if any.
+    """
+    sources = Sources({}, {}, [])
+    for key in KEYS:
+        sources.values[key.name] = key.read(key.default) if not key.required else key.default
+        sources.origins[key.name] = "default"
+    _read_file(sources, file)
+    _read_environment(sources, environ)
+    for name, value in flags.items():
+        _take(sources, _BY_NAME[name], value, f"flag {_BY_NAME[name].flag}")
+    _check_together(sources)
+    return sources
+
+
+def _take(sources: Sources, key: Key, value: object, origin: str) -> None:
+    sources.origins[key.name] = origin
+    try:
+        sources.values[key.name] = key.read(value)
+    except ValueError as error:
+        sources.problems.append(f"{key.name} ({origin}): {error}")
+
+
+def _read_file(sources: Sources, file: str | None) -> None:
+    path = Path(file or FILE)
+    if file is None and not path.exists():
+        return
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        sources.problems.append(f"{path}: cannot be read: {error.strerror}")
+        return
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        sources.problems.append(f"{path}: is not TOML: {error}")
+        return
+    for name, value in content.items():
+        if name not in _BY_NAME:
+            sources.problems.append(f"{name} ({path}): is not a key of wxbind{_guess(name)}")
+            continue
+        _take(sources, _BY_NAME[name], value, str(path))
+
+
+def _read_environment(sources: Sources, environ: Mapping[str, str]) -> None:
+    known = {key.variable: key for key in KEYS if not key.file_only}
+    files = {key.variable + "_FILE": key for key in KEYS if key.secret}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX):
+            continue
+        if variable in known:
+            _take(sources, known[variable], environ[variable], variable)
+        elif variable in files:
+            _read_secret_file(sources, files[variable], variable, environ)
+        else:
+            name = variable.removeprefix(PREFIX).lower()
+            sources.problems.append(f"{variable}: is not a key of wxbind{_guess(name)}")
+
+
+def _read_secret_file(
+    sources: Sources, key: Key, variable: str, environ: Mapping[str, str]
+) -> None:
+    if key.variable in environ:
+        sources.problems.append(f"{key.name}: set {key.variable} or {variable}, not both")
+        return
+    try:
+        value = Path(environ[variable]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        sources.problems.append(f"{key.name} ({variable}): cannot be read: {reason}")
+        return
+    _take(sources, key, value, variable)
+
+
+def _guess(name: str) -> str:
+    import difflib  # only when something is already wrong
+
+    close = difflib.get_close_matches(name, _BY_NAME, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _check_together(sources: Sources) -> None:
+    """What can only be judged across keys, and what follows from others."""
+    values = sources.values
+    if not values["public_url"] and "public_url" not in _named(sources.problems):
+        values["public_url"] = f"http://{_bracket(values['address'])}:{values['port']}"
+        sources.origins["public_url"] = "from address and port"
+    host = urlsplit(values["public_url"]).hostname or ""
+    if values["public_url"].startswith("http:") and not values["insecure_http"] and not _near(host):
+        sources.problems.append(
+            f"public_url ({sources.origins['public_url']}): must be https, because {host} is not"
+            " a loopback or private address; insecure_http = true allows it all the same"
+        )
+    if not values["webhook_mode"] and "webhook_mode" not in _named(sources.problems):
+        values["webhook_mode"] = "safe" if values["webhook_aes_key"] else "plain"
+    if values["webhook_mode"] in ("safe", "compatible") and not values["webhook_aes_key"]:
+        sources.problems.append(f"webhook_mode: {values['webhook_mode']} needs webhook_aes_key")
+
+
+def _named(problems: Sequence[str]) -> set[str]:
+    return {problem.split(" ", 1)[0] for problem in problems}
+
+
+def _bracket(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _near(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_private
+
+
+def _shown(key: Key, value: Any) -> str:
+    if key.secret:
+        return MASK if value else "(not set)"
+    if isinstance(value, tuple):
+        return ", ".join(str(item) for item in value) or "(none)"
+    if isinstance(value, NoticeTemplate):
+        return f"{value.id}:{value.field}"
+    if value is None or value == "":
+        return "(not set)"
+    return str(value).lower() if isinstance(value, bool) else str(value)

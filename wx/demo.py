@@ -1,0 +1,109 @@
+"""The demo: server and simulator in one process, with a sample account and throw-away data."""
+
+import contextlib
+import logging
+import secrets
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from wx import config
+from wx.app import Server
+from wx.clock import Clock
+from wx.errors import Refused
+from wx.service.accounts import Accounts
+from wx.service.passwords import Passwords
+from wx.simulator.app import Simulator
+from wx.store import database
+from wx.store.database import Database
+
+log = logging.getLogger(__name__)
+
+ACCOUNTS = ("ann", "bob")
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+@asynccontextmanager
+async def run(*, address: str, port: int, data_dir: Path | None) -> AsyncIterator[str]:
+    """Run the demo; gives the text that tells what to do.
+
+    Args:
+        port: the server's; the simulator takes the next. Others where they are taken.
+        data_dir: where to keep the data; None for a folder that is removed at the end.
+    """
+    async with AsyncExitStack() as stack:
+        if data_dir is None:
+            data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wxbind-")))
+        port = _free(address, port)
+        simulator = Simulator(clock=Clock(), account_name="wxbind demo")
+        await simulator.start(address=address, port=_free(address, port + 1 if port else 0))
+        stack.push_async_callback(simulator.stop)
+        sources = config.read(
+            flags={
+                "address": address,
+                "port": str(port),
+                "data_dir": str(data_dir),
+                "site_name": "Example",
+                "app_id": simulator.app_id,
+                "app_secret": simulator.app_secret,
+                "api_base": simulator.base_url,
+                "open_base": simulator.base_url,
+                "mp_base": simulator.base_url,
+                "avatar_origins": simulator.base_url,
+                "notice_template": f"{simulator.template_id}:thing1",
+            },
+            environ={},
+            file="/dev/null",
+        )
+        password = await _sample_accounts(data_dir)
+        server = Server(sources.config(), demo_phone=f"{simulator.base_url}/phone/scan")
+        await server.start()
+        stack.push_async_callback(server.stop)
+        yield _text(server.config.public_url, simulator.base_url, password)
+
+
+async def _sample_accounts(data_dir: Path) -> str:
+    """Make the sample accounts, or give them a new password; the password."""
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(16))
+    password = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
+    hasher = Passwords()
+    try:
+        async with await Database.open(data_dir / database.FILE) as store:
+            accounts = Accounts(store, Clock(), hasher)
+            for name in ACCOUNTS:
+                with contextlib.suppress(Refused):
+                    await accounts.add(name, password)
+                    continue
+                await accounts.change_password(name, password)
+    finally:
+        hasher.close()
+    return password
+
+
+def _free(address: str, port: int) -> int:
+    """``port`` if it can be had, else 0, which lets the system pick one."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return 0
+    return port
+
+
+def _text(server: str, phone: str, password: str) -> str:
+    return f"""
+wxbind demo
+
+  1. the site           {server}/login
+     log in as          ann
+     password           {password}
+  2. the virtual phone  {phone}/
+
+Open the first address and log in; the bind page shows a code. Press "open the virtual phone"
+below it (or paste the code's link there), say yes on the phone, and watch the page change by
+itself. bob has the same password, for trying it with two. Ctrl-C ends the demo.
+"""

@@ -1,0 +1,99 @@
+"""Log lines that an operator can act on: one line each, bounded, without secrets."""
+
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterable
+
+FIELD_LIMIT = 200  # characters of one value
+LINE_LIMIT = 4000  # characters of a whole entry, a traceback included
+REPEATS_PER_SECOND = 10  # of the same message, before they are counted instead of written
+
+# Names that carry a secret in the platform's addresses and in ours; the value is cut away.
+_QUERY = re.compile(
+    r"((?:access_token|secret|code|state|ticket|refresh_token|signature|msg_signature"
+    r"|password|_xsrf)=)[^&\s\"']+",
+    re.IGNORECASE,
+)
+_PATHS = re.compile(r"(/(?:b|undo|live)/)[A-Za-z0-9]+")
+_BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Scrubber(logging.Formatter):
+    """Formats a record without secrets, line breaks of others, or endless fields.
+
+    Args:
+        secrets: texts that are never written, whatever the surroundings.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = [secret for secret in secrets if len(secret) >= 3]
+
+    def format(self, record: logging.LogRecord) -> str:
+        record = logging.makeLogRecord(record.__dict__)
+        if isinstance(record.args, tuple):
+            record.args = tuple(_bounded(value) for value in record.args)
+        record.msg = str(record.msg)
+        message = record.getMessage()
+        # A line break that is not ours could forge a line of the log.
+        record.msg, record.args = message.replace("\r", "\\r").replace("\n", "\\n"), None
+        # Traceback lines are ours, but the exception's text may hold anything.
+        return self._clean(super().format(record))[:LINE_LIMIT]
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        text = _QUERY.sub(r"\1[secret]", text)
+        text = _PATHS.sub(r"\1[secret]", text)
+        text = _BEARER.sub(r"\1[secret]", text)
+        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class Repeats(logging.Filter):
+    """Lets a message through a few times a second; says later how often it was left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._second = 0
+        self._seen: dict[tuple[str, int, str], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        second = int(time.monotonic())
+        key = (record.name, record.levelno, str(record.msg))
+        with self._lock:
+            if second != self._second:
+                left_out = sum(n - REPEATS_PER_SECOND for n in self._seen.values() if n > 10)
+                self._second, self._seen = second, {}
+                if left_out > 0:
+                    record.msg = f"({left_out} repeated lines left out) {record.msg}"
+            self._seen[key] = self._seen.get(key, 0) + 1
+            return self._seen[key] <= REPEATS_PER_SECOND
+
+
+def set_up(*, secrets: Iterable[str] = (), level: int = logging.INFO) -> None:
+    """Send all log lines to standard error, scrubbed.
+
+    Args:
+        secrets: the configured secrets, which are never written.
+        level: the least important level that is written.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Scrubber(secrets))
+    handler.addFilter(Repeats())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    # At DEBUG these two write statements with their values, and requests with their headers.
+    logging.getLogger("aiosqlite").setLevel(logging.WARNING)
+    logging.getLogger("tornado.curl_httpclient").setLevel(logging.WARNING)
+
+
+def _bounded(value: object) -> object:
+    if isinstance(value, str) and len(value) > FIELD_LIMIT:
+        return value[:FIELD_LIMIT] + "…"
+    return value

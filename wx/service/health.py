@@ -1,0 +1,31 @@
+"""Health: what the server needs, and whether it has it."""
+
+from wx.errors import StorageUnavailable
+from wx.service.hub import Hub
+from wx.store.database import Database
+from wx.wechat.access_token import AccessTokenKeeper
+
+
+class Health:
+    """Answers the questions of an operator's watchdog."""
+
+    def __init__(self, database: Database, access_token: AccessTokenKeeper, hub: Hub) -> None:
+        self._database = database
+        self._access_token = access_token
+        self._hub = hub
+
+    async def database_answers(self) -> bool:
+        """Whether the database can be read."""
+        try:
+            await self._database.read(lambda conn: conn.execute("SELECT 1").fetchone())
+        except StorageUnavailable:
+            return False
+        return True
+
+    def access_token_held(self) -> bool:
+        """Whether there is an access token that has not ended."""
+        return self._access_token.held
+
+    def waiting(self) -> int:
+        """How many live sockets are open."""
+        return len(self._hub)

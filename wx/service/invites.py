@@ -1,0 +1,288 @@
+"""Invites: the right to bind that a code carries, from the desktop's page to the phone's yes."""
+
+import logging
+import secrets
+import sqlite3
+from dataclasses import dataclass
+
+from wx import secret
+from wx.clock import Clock
+from wx.config import Config
+from wx.errors import Refused
+from wx.model import Account, Browser, Follower, Invite, InviteState, Session
+from wx.protocol import links
+from wx.service.hub import Hub
+from wx.store import accounts, bindings, consents, followers, invites
+from wx.store.database import Database
+
+log = logging.getLogger(__name__)
+
+OPEN_PER_ACCOUNT = 5
+PHONES_PER_INVITE = 10
+CONFIRM_SECONDS = 300
+KEEP_SECONDS = 2 * 86400  # an ended invite, so that its last page can still say what happened
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How an invite stands. ``secret`` is what its code carries."""
+
+    invite: Invite
+    state: InviteState
+    secret: str
+    expires_in: int
+    follower: Follower | None
+    confirm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the phone's page asks: whose invite it is, and from where it was made."""
+
+    account_name: str
+    invite: Invite
+
+
+class Invites:
+    """Makes invites, says how they stand, and takes the phone's yes or no.
+
+    Args:
+        key: the server's own key; the secrets of invites are derived from it, so that a second
+            tab and a restarted server can show the same code although only digests are kept.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, hub: Hub, config: Config, *, key: bytes
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._hub = hub
+        self._config = config
+        self._key = key
+
+    def secret_of(self, invite_id: str) -> str:
+        """What the code of an invite carries."""
+        return secret.derive(self._key, f"invite {invite_id}")
+
+    async def open(
+        self,
+        session: Session,
+        account: Account,
+        browser: Browser,
+        *,
+        fresh: bool = False,
+        replace: bool = False,
+    ) -> View:
+        """The session's open invite; a new one if it has none.
+
+        Args:
+            fresh: end the one that is open, and make another.
+            replace: the password was given for ending the account's present binding.
+
+        Raises:
+            Refused: 409 the account is bound already, 429 too many invites in an hour.
+        """
+        now = self._clock.now()
+        invite_id = secret.new_id()
+        digest = secret.digest(self.secret_of(invite_id))
+
+        def work(conn: sqlite3.Connection) -> tuple[Invite, list[str]]:
+            present = bindings.find_of_account(conn, self._config.app_id, account.id)
+            if present and not replace:
+                raise Refused(409, "already-bound", "This account is bound already.")
+            opened = invites.list_open_of_account(conn, account.id, now=now)
+            mine = [invite for invite in opened if invite.session == session.digest]
+            if mine and not fresh and mine[-1].replace == replace:
+                return mine[-1], []
+            self._refuse_haste(conn, account.id, now)
+            over = mine + [one for one in opened if one not in mine][: -OPEN_PER_ACCOUNT + 1]
+            if len(opened) < OPEN_PER_ACCOUNT:
+                over = mine
+            for one in over:
+                invites.mark(conn, one.id, InviteState.EXPIRED)
+            invite = Invite(
+                id=invite_id,
+                account_id=account.id,
+                session=session.digest,
+                app_id=self._config.app_id,
+                number=f"{secrets.randbelow(90) + 10}",
+                state=InviteState.WAITING,
+                replace=replace,
+                created_at=now,
+                expires_at=now + self._config.invite_seconds,
+                browser=browser,
+                follower_id=None,
+                confirm_state=None,
+                confirm_until=0,
+                confirm_tries=0,
+            )
+            invites.add(conn, invite, secret=digest)
+            return invite, [one.id for one in over]
+
+        invite, over = await self._database.write(work)
+        for ended in over:
+            self._hub.publish(ended)
+        return self._view(invite, None)
+
+    async def last(self, session: Session) -> View | None:
+        """How the session's newest invite stands, open or not."""
+
+        def work(conn: sqlite3.Connection) -> View | None:
+            invite = invites.find_last_of_session(conn, session.digest)
+            return self._view_with_follower(conn, invite) if invite else None
+
+        return await self._database.read(work)
+
+    async def view(self, invite_id: str, session: Session) -> View:
+        """How an invite stands, for the session that made it.
+
+        Raises:
+            Refused: 404, there is no such invite, or it is another session's.
+        """
+
+        def work(conn: sqlite3.Connection) -> View | None:
+            invite = invites.find(conn, invite_id)
+            if invite is None or invite.session != session.digest:
+                return None
+            return self._view_with_follower(conn, invite)
+
+        view = await self._database.read(work)
+        if view is None:
+            raise Refused(404, "unknown-invite", "There is no such code on this computer.")
+        return view
+
+    async def scanned(self, code: str, *, show: bool) -> Question:
+        """What the phone that opened the code's link is asked.
+
+        Args:
+            code: the secret out of the link.
+            show: tell the waiting page "scanned"; not for a browser that cannot go on.
+
+        Raises:
+            Refused: 404 nobody's, 410 used or over.
+        """
+        digest = secret.digest(code)
+        now = self._clock.now()
+        question = await self._database.read(lambda conn: self._question(conn, digest, now))
+        invite = question.invite
+        if show and invite.state in (InviteState.WAITING, InviteState.FAILED):
+            await self._database.write(
+                lambda conn: invites.mark(conn, invite.id, InviteState.SCANNED)
+            )
+            self._hub.publish(invite.id)
+        return question
+
+    async def agreed(self, code: str) -> tuple[str, str]:
+        """The phone said yes: the authorize page's address, and the phone's cookie.
+
+        Raises:
+            Refused: 404 nobody's, 410 used or over, 429 too many phones.
+        """
+        digest = secret.digest(code)
+        now = self._clock.now()
+        state, phone = secret.new_secret(), secret.new_secret()
+
+        def work(conn: sqlite3.Connection) -> str:
+            invite = self._question(conn, digest, now).invite
+            if consents.count(conn, invite.id) >= PHONES_PER_INVITE:
+                raise Refused(
+                    429, "too-many-phones", "This code was used too often. Please make a new one."
+                )
+            consents.add(conn, secret.digest(state), invite.id, phone=secret.digest(phone), now=now)
+            invites.mark(conn, invite.id, InviteState.SCANNED)
+            return invite.id
+
+        self._hub.publish(await self._database.write(work))
+        return self.authorize_url(state), phone
+
+    async def declined(self, code: str) -> None:
+        """The phone said "this is not me": the invite is over.
+
+        Raises:
+            Refused: 404 nobody's, 410 used or over.
+        """
+        digest = secret.digest(code)
+        now = self._clock.now()
+
+        def work(conn: sqlite3.Connection) -> str:
+            invite = self._question(conn, digest, now).invite
+            invites.mark(conn, invite.id, InviteState.REFUSED)
+            return invite.id
+
+        invite_id = await self._database.write(work)
+        log.info("invite %s refused on the phone", invite_id)
+        self._hub.publish(invite_id)
+
+    def authorize_url(self, state: str) -> str:
+        """The platform's page that asks the phone's owner for consent."""
+        return links.authorize(
+            open_base=self._config.open_base,
+            app_id=self._config.app_id,
+            redirect_uri=f"{self._config.public_url}/callback",
+            scope=self._config.bind_scope,
+            state=state,
+        )
+
+    async def expire(self) -> None:
+        """End the invites whose time is over, and tell who waits."""
+        now = self._clock.now()
+        overdue = await self._database.read(lambda conn: invites.list_overdue(conn, now=now))
+        if not overdue:
+            return
+
+        def work(conn: sqlite3.Connection) -> None:
+            for invite_id in overdue:
+                invites.mark(conn, invite_id, InviteState.EXPIRED)
+
+        await self._database.write(work)
+        for invite_id in overdue:
+            self._hub.publish(invite_id)
+
+    async def purge(self) -> None:
+        """Remove invites that ended long ago."""
+        before = self._clock.now() - KEEP_SECONDS
+        await self._database.write(lambda conn: invites.purge(conn, expired_before=before))
+
+    def _refuse_haste(self, conn: sqlite3.Connection, account_id: int, now: float) -> None:
+        count, first = invites.count_since(conn, account_id, now - 3600)
+        if count >= self._config.invites_per_hour:
+            wait = max(1.0, first + 3600 - now)
+            raise Refused(
+                429,
+                "too-many-codes",
+                "Too many codes in an hour. Please wait %(minutes)d minutes.",
+                retry_after=wait,
+                minutes=int(wait // 60) + 1,
+            )
+
+    def _question(self, conn: sqlite3.Connection, digest: bytes, now: float) -> Question:
+        invite = invites.find_by_secret(conn, digest)
+        if invite is None:
+            raise Refused(404, "unknown-code", "There is no such code. Please scan it again.")
+        if invite.state is InviteState.BOUND:
+            raise Refused(410, "used", "This code has been used. Please make a new one.")
+        if not invite.state.open or invite.expires_at <= now:
+            raise Refused(410, "expired", "This code is over. Please make a new one.")
+        account = accounts.find(conn, invite.account_id)
+        if account is None or account.disabled_at:
+            raise Refused(410, "expired", "This code is over. Please make a new one.")
+        return Question(account.name, invite)
+
+    def _view_with_follower(self, conn: sqlite3.Connection, invite: Invite) -> View:
+        follower = None
+        if invite.follower_id is not None and invite.state is InviteState.BOUND:
+            follower = followers.find(conn, invite.follower_id)
+        return self._view(invite, follower)
+
+    def _view(self, invite: Invite, follower: Follower | None) -> View:
+        now = self._clock.now()
+        over = invite.state.open and invite.expires_at <= now
+        state = InviteState.EXPIRED if over else invite.state
+        return View(
+            invite=invite,
+            state=state,
+            secret=self.secret_of(invite.id),
+            expires_in=max(0, round(invite.expires_at - now)),
+            follower=follower,
+            confirm=state is InviteState.SCANNED and invite.confirm_until > now,
+        )

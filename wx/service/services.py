@@ -1,0 +1,22 @@
+"""Everything that the web floor asks for something, in one place."""
+
+from dataclasses import dataclass
+
+from wx.service.binding import Bindings
+from wx.service.health import Health
+from wx.service.hub import Hub
+from wx.service.invites import Invites
+from wx.service.notices import Notices
+from wx.service.sessions import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each; made by ``wx.app``."""
+
+    sessions: Sessions
+    invites: Invites
+    bindings: Bindings
+    notices: Notices
+    hub: Hub
+    health: Health

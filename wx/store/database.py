@@ -1,0 +1,297 @@
+"""The one door to SQLite: a reader connection, a writer connection, and a queue before the writer.
+
+A transaction is one function that runs in the connection's thread, never a row of awaits between
+which others could slip in. Writers that come together share one durable commit, each inside its
+own savepoint, so that one that fails takes nothing with it.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar, cast
+
+import aiosqlite
+
+from wx.errors import AlreadyRunning, DatabaseDamaged, DatabaseNewer, StorageUnavailable
+from wx.store import migrations
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+FILE = "wxbind.db"
+BUSY_MILLISECONDS = 5000
+BATCH = 256  # transactions that share a commit at most
+
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA secure_delete = ON",
+    f"PRAGMA journal_size_limit = {64 * 1024 * 1024}",
+)
+
+
+class DirectoryLock:
+    """Holds a data directory for this process, until it is closed or the process ends.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        make_private(data_dir)
+        self._file = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise AlreadyRunning(f"another wxbind is running on {data_dir}") from None
+
+    def close(self) -> None:
+        """Let the next process have the directory."""
+        os.close(self._file)
+
+
+def make_private(data_dir: Path) -> None:
+    """Make the data directory if there is none, for its owner only."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def check(path: Path) -> None:
+    """Make sure that ``path`` is no database, or a sound one that this program can read.
+
+    Changes no file.
+
+    Raises:
+        DatabaseNewer: a newer wxbind wrote it.
+        DatabaseDamaged: it is damaged, or no database of wxbind.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    # Without a WAL beside it the file is complete in itself: read it without making files.
+    mode = "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+    try:
+        conn = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        try:
+            (version,) = conn.execute("PRAGMA user_version").fetchone()
+            (application,) = conn.execute("PRAGMA application_id").fetchone()
+            if application == migrations.APPLICATION_ID and version > migrations.VERSION:
+                raise DatabaseNewer(
+                    f"{path} was written by a newer wxbind (schema {version}, this program"
+                    f" knows {migrations.VERSION}); install the newer version"
+                )
+            (verdict,) = conn.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            conn.close()
+    except sqlite3.DatabaseError as error:
+        raise DatabaseDamaged(f"{path} is damaged ({error}); restore a backup") from error
+    if verdict != "ok":
+        raise DatabaseDamaged(f"{path} is damaged ({verdict}); restore a backup")
+    if application != migrations.APPLICATION_ID:
+        raise DatabaseDamaged(f"{path} is not a database of wxbind")
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[sqlite3.Connection], Any]
+    done: "asyncio.Future[Any]"
+
+
+class Database:
+    """An open database. Made by :meth:`open`; :meth:`close` it, or its threads stay.
+
+    ``read`` and ``write`` take a function of a plain ``sqlite3.Connection``; it runs in another
+    thread and must not touch anything of the event loop.
+    """
+
+    def __init__(self, reader: aiosqlite.Connection, writer: aiosqlite.Connection) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._jobs: list[_Job] = []
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._door = asyncio.create_task(self._serve(), name="database writer")
+
+    @classmethod
+    async def open(cls, path: Path) -> "Database":
+        """Open the database, make it if there is none, and bring it up to date.
+
+        Raises:
+            DatabaseNewer, DatabaseDamaged: see :func:`check`.
+        """
+        make_private(path.parent)
+        await asyncio.to_thread(check, path)
+        await asyncio.to_thread(_prepare, path)
+        reader = await aiosqlite.connect(path, isolation_level=None)
+        try:
+            await _run(reader, _set_up, True)
+            writer = await aiosqlite.connect(path, isolation_level=None)
+        except BaseException:
+            await reader.close()
+            raise
+        try:
+            await _run(writer, _set_up, False)
+        except BaseException:
+            await reader.close()
+            await writer.close()
+            raise
+        return cls(reader, writer)
+
+    async def __aenter__(self) -> "Database":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` on the reader, on one unchanging view of the database.
+
+        Raises:
+            StorageUnavailable: the database could not be read.
+        """
+        try:
+            return await _run(self._reader, _snapshot, work)
+        except sqlite3.OperationalError as error:
+            raise StorageUnavailable(str(error)) from error
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run ``work`` as one transaction; when this returns, it is on disk.
+
+        Being cancelled here does not stop a transaction that waits or runs: it happens wholly or
+        not at all. An exception in ``work`` undoes it and is raised here.
+
+        Raises:
+            StorageUnavailable: the database stayed locked, the disk is full, or it failed.
+        """
+        if self._closing:
+            raise StorageUnavailable("the database is closed")
+        job = _Job(work, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self._wake.set()
+        return cast(T, await asyncio.shield(job.done))
+
+    async def changed_elsewhere(self) -> int:
+        """A number that changes when another process has committed something."""
+        # Asked on the writer, whose own commits do not count.
+        (version,) = await _run(self._writer, _data_version)
+        return int(version)
+
+    async def close(self) -> None:
+        """Finish the transactions that wait, and close both connections."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.set()
+        try:
+            await self._door
+        finally:
+            await self._reader.close()
+            await self._writer.close()
+
+    async def _serve(self) -> None:
+        while not (self._closing and not self._jobs):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._jobs:
+                batch, self._jobs = self._jobs[:BATCH], self._jobs[BATCH:]
+                await self._commit(batch)
+
+    async def _commit(self, batch: list[_Job]) -> None:
+        try:
+            results = await _run(self._writer, _transact, [job.work for job in batch])
+        except Exception as error:
+            log.error("a transaction failed: %s", error)
+            trouble = StorageUnavailable(str(error))
+            trouble.__cause__ = error
+            results = [(None, trouble)] * len(batch)
+        for job, (result, failure) in zip(batch, results, strict=True):
+            if job.done.cancelled():
+                continue
+            if failure is None:
+                job.done.set_result(result)
+                continue
+            job.done.set_exception(failure)
+            # The one who waited may have been cancelled; then nobody else will look at it.
+            job.done.exception()
+
+
+async def _run(connection: aiosqlite.Connection, work: Callable[..., T], *args: Any) -> T:
+    """Run ``work(conn, *args)`` in the connection's own thread."""
+    # aiosqlite offers statements one by one; a whole transaction in its thread needs its inner
+    # door, and setup.cfg pins the versions in which that was seen to work.
+    return cast(T, await connection._execute(work, connection._conn, *args))  # type: ignore[no-untyped-call]
+
+
+def _prepare(path: Path) -> None:
+    """Make the file for its owner only, and take the migration steps."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    conn = sqlite3.connect(path, isolation_level=None)
+    try:
+        _set_up(conn, False)
+        (version,) = conn.execute("PRAGMA user_version").fetchone()
+        if version < migrations.VERSION:
+            migrations.migrate(conn)
+            log.info("database %s brought from schema %d to %d", path, version, migrations.VERSION)
+    finally:
+        conn.close()
+
+
+def _set_up(conn: sqlite3.Connection, reader: bool) -> None:
+    conn.row_factory = sqlite3.Row
+    for pragma in _PRAGMAS:
+        conn.execute(pragma)
+    if reader:
+        conn.execute("PRAGMA query_only = ON")
+
+
+def _snapshot(conn: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    conn.execute("BEGIN")
+    try:
+        return work(conn)
+    finally:
+        conn.execute("ROLLBACK")
+
+
+def _transact(
+    conn: sqlite3.Connection, works: list[Callable[[sqlite3.Connection], Any]]
+) -> list[tuple[Any, Exception | None]]:
+    """Run each function inside its own savepoint, all inside one transaction."""
+    results: list[tuple[Any, Exception | None]] = []
+    try:
+        conn.execute("BEGIN IMMEDIATE")
+        for work in works:
+            conn.execute("SAVEPOINT job")
+            try:
+                result = work(conn)
+            except sqlite3.OperationalError:
+                raise  # disk full, I/O error: nothing of this batch can be promised
+            except Exception as error:
+                conn.execute("ROLLBACK TO job")
+                results.append((None, error))
+            else:
+                results.append((result, None))
+            conn.execute("RELEASE job")
+        conn.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after some errors.
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+    return results
+
+
+def _data_version(conn: sqlite3.Connection) -> tuple[int]:
+    return cast(tuple[int], tuple(conn.execute("PRAGMA data_version").fetchone()))

@@ -1,0 +1,388 @@
+"""What all handlers share: who asks, in which language, with which headers, and how no is said."""
+
+import asyncio
+import logging
+import re
+import time
+import traceback
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from tornado import locale
+from tornado.httputil import HTTPInputError, HTTPServerRequest
+from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
+
+from wx.config import Config
+from wx.errors import Refused, StorageUnavailable
+from wx.model import Account, Browser, Session
+from wx.service.services import Services
+from wx.web import client
+
+log = logging.getLogger(__name__)
+
+LANGUAGES = ("zh", "en")
+_YEAR = 365 * 86400
+
+# What an error page says when nobody said more.
+_TITLES = {
+    400: "This request is not right",
+    401: "Please sign in",
+    403: "This is not allowed",
+    404: "There is no such page",
+    405: "This is not allowed",
+    409: "This cannot be done now",
+    410: "This is over",
+    421: "This is another site's address",
+    429: "Too many requests",
+    500: "Something went wrong here",
+    502: "WeChat did not help",
+    503: "Not available just now",
+}
+_MESSAGES = {
+    400: "The browser sent something that makes no sense here.",
+    401: "Your session is over. Please sign in again.",
+    403: "The page may have been open for too long. Go back, reload it, and try again.",
+    404: "The address may have a mistake in it, or the page is gone.",
+    405: "This address cannot be used in this way.",
+    421: "Please open %(site)s by its own address.",
+    500: "It was written down for the operator. Please try again later.",
+    503: "The server is busy or being repaired. Please try again in a moment.",
+}
+
+
+class Site(Application):
+    """The application, with what its handlers need.
+
+    Args:
+        services: what they ask.
+        config: what is in force.
+        demo_phone: address of the simulator's "scan" page; "" outside the demo.
+    """
+
+    def __init__(
+        self,
+        rules: list[Any],
+        services: Services,
+        config: Config,
+        *,
+        demo_phone: str = "",
+        **settings: Any,
+    ) -> None:
+        super().__init__(rules, **settings)
+        self.services = services
+        self.config = config
+        self.demo_phone = demo_phone
+        self.security_headers = _security_headers(config)
+        self.requests: dict[tuple[str, int], int] = {}  # by handler and status
+        self._in_flight = 0
+        self.idle = asyncio.Event()  # set while no request is being answered
+        self.idle.set()
+
+    def begin(self) -> None:
+        """One more request is being answered."""
+        self._in_flight += 1
+        self.idle.clear()
+
+    def end(self) -> None:
+        """One request less."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self.idle.set()
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Count every request; write down those that failed here. No address, no query."""
+        name, status = type(handler).__name__, handler.get_status()
+        self.requests[name, status] = self.requests.get((name, status), 0) + 1
+        milliseconds = 1000 * handler.request.request_time()
+        level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
+        log.log(level, "%s %s %d %.0fms", handler.request.method, name, status, milliseconds)
+
+
+def _security_headers(config: Config) -> dict[str, str]:
+    live = f"{'wss' if config.secure else 'ws'}://{config.public_host}"
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        f"img-src 'self' data: {' '.join(config.avatar_origins)}; connect-src 'self' {live}; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cache-Control": "no-store",
+    }
+    if config.secure:
+        headers["Strict-Transport-Security"] = f"max-age={_YEAR}"
+    return headers
+
+
+class Base(RequestHandler):
+    """A handler of this site. Refusals are raised, and answered in :meth:`write_error`."""
+
+    site: Site
+    session: Session | None = None
+    account: Account | None = None
+    switchable = False  # the page can be asked for again in the other language
+    any_host = False  # for those who ask by the machine's address, such as a watchdog
+    needs_session = True  # look up who is signed in
+
+    def initialize(self) -> None:
+        self.site = cast(Site, self.application)
+        self.services = self.site.services
+        self.config = self.site.config
+        self.site.begin()
+
+    def on_finish(self) -> None:
+        self.site.end()
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        for name, value in cast(Site, self.application).security_headers.items():
+            self.set_header(name, value)
+
+    async def prepare(self) -> None:
+        self._check_host()
+        if self.needs_session and (cookie := self.get_cookie(self.cookie_name("session"))):
+            found = await self.services.sessions.find(cookie)
+            if found:
+                self.session, self.account = found
+                self.current_user = self.account
+
+    def _check_host(self) -> None:
+        """Answer only to our own name, so that no other name can be pointed at us."""
+        host = self.request.host.lower()
+        if self.any_host or host == self.config.public_host:
+            return
+        mine, asked = urlsplit(self.config.public_url), urlsplit(f"//{host}")
+        loopback = {"localhost", "127.0.0.1", "::1"}
+        try:
+            alias = {mine.hostname, asked.hostname} <= loopback and mine.port == asked.port
+        except ValueError:
+            alias = False
+        if alias and self.request.method == "GET":
+            # http://localhost:8000 typed for http://127.0.0.1:8000
+            self.redirect(self.config.public_url + self.request.uri)
+            return
+        raise HTTPError(421)
+
+    def check_trusted_origin(self, origin: str) -> bool:
+        return origin == self.config.public_url
+
+    @property
+    def address(self) -> str:
+        """The client's IP address."""
+        forwarded = self.request.headers.get_list("X-Forwarded-For")
+        peer = self.request.remote_ip or ""
+        return client.address(peer, forwarded, self.config.trusted_proxies)
+
+    @property
+    def browser(self) -> Browser:
+        """Where the request came from, as far as it is kept."""
+        return Browser(client.network(self.address), client.browser_name(self.user_agent))
+
+    @property
+    def user_agent(self) -> str:
+        return self.request.headers.get("User-Agent", "")
+
+    # Cookies
+
+    def cookie_name(self, name: str) -> str:
+        """With the prefix that keeps sister sites from setting it, where https allows it."""
+        return f"__Host-{name}" if self.config.secure else name
+
+    def set_own_cookie(self, name: str, value: str, *, seconds: int) -> None:
+        """Set a cookie that scripts and other sites do not get."""
+        self.set_cookie(
+            self.cookie_name(name),
+            value,
+            path="/",
+            max_age=seconds,
+            httponly=True,
+            secure=self.config.secure,
+            samesite="Lax",
+        )
+
+    def clear_own_cookie(self, name: str) -> None:
+        """Make the browser forget a cookie."""
+        self.clear_cookie(
+            self.cookie_name(name),
+            path="/",
+            httponly=True,
+            secure=self.config.secure,
+            samesite="Lax",
+        )
+
+    # Language
+
+    def get_user_locale(self) -> locale.Locale:
+        """By the switch, else by the browser, else Chinese."""
+        wished = self.get_query_argument("lang", "")
+        if wished in LANGUAGES and self.request.method == "GET":
+            self.set_own_cookie("lang", wished, seconds=_YEAR)
+        else:
+            wished = self.get_cookie(self.cookie_name("lang"), "") or ""
+        return locale.get(wished) if wished in LANGUAGES else self.get_browser_locale("zh")
+
+    def say(self, message: str, **details: object) -> str:
+        """A sentence in the reader's language."""
+        return self.locale.translate(message) % details if details else self._plain(message)
+
+    def _plain(self, message: str) -> str:
+        return self.locale.translate(message)
+
+    def get_template_namespace(self) -> dict[str, Any]:
+        namespace = super().get_template_namespace()
+        language = "en" if self.locale.code.startswith("en") else "zh"
+        other = "en" if language == "zh" else "zh"
+        namespace |= {
+            "site_name": self.config.site_name,
+            "lang": language,
+            "switch_url": f"{self.request.path}?lang={other}" if self.switchable else None,
+            "account": self.account,
+            "demo_phone": None,
+            "when": when,
+        }
+        return namespace
+
+    # Saying no
+
+    def wants_json(self) -> bool:
+        """Whether the answer is for a program. A form's browser names HTML first."""
+        return "text/html" not in self.request.headers.get("Accept", "")
+
+    def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, Refused | HTTPError | StorageUnavailable):
+            return  # expected; the request's own line says it
+        # Frames and the kind of error, but not its text, which may hold what somebody sent.
+        frames = "".join(traceback.format_tb(trace)).replace("\n", " | ")
+        log.error("%s failed: %s: %s", type(self).__name__, kind.__name__, frames)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        code, message, details = "error", "", {}
+        if isinstance(error, Refused):
+            status_code, code = error.status, error.code
+            message, details = error.message, error.details
+        elif isinstance(error, StorageUnavailable):
+            status_code, code = 503, "storage-unavailable"
+        elif isinstance(error, HTTPInputError):
+            status_code = 400
+        self.set_status(status_code)
+        wait = error.retry_after if isinstance(error, Refused) else None
+        if wait is None and status_code == 503:
+            wait = 10
+        if wait is not None:
+            self.set_header("Retry-After", str(int(wait) + 1))
+        if code == "error":
+            code = _code(status_code)
+        message = message or _MESSAGES.get(status_code, "Please try again later.")
+        if status_code == 421:
+            details = {"site": self.config.public_url}
+        sentence = self._plain(message)
+        self.finish_error(status_code, code, sentence % details if details else sentence)
+
+    def finish_error(self, status: int, code: str, sentence: str) -> None:
+        """Answer with an error as a page, or as JSON for a program."""
+        if self.wants_json():
+            self.finish({"error": {"code": code, "message": sentence, "hint": ""}})
+            return
+        title = self._plain(_TITLES.get(status, "That did not work"))
+        try:
+            retry = self.request.path if self.request.method == "GET" and status >= 500 else None
+            page = self.render_string(
+                "error.html",
+                status=status,
+                title=title,
+                message=sentence,
+                code=code,
+                home="/",
+                retry=retry,
+            )
+        except Exception:
+            log.exception("the error page failed")
+            page = b"Error"
+        self.finish(page)
+
+    def compute_etag(self) -> str | None:
+        return None  # nothing here is kept by a cache
+
+
+class Page(Base):
+    """A page for people who are signed in."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        if self._finished or self.session:
+            return
+        if self.request.method == "GET" and not self.wants_json():
+            self.redirect("/login", status=303)
+            return
+        raise Refused(401, "signed-out", _MESSAGES[401])
+
+    def signed_in(self) -> tuple[Session, Account]:
+        """Who asks; :meth:`prepare` has made sure that there is somebody."""
+        assert self.session is not None and self.account is not None
+        return self.session, self.account
+
+
+class NotFound(Base):
+    """Every address that is nothing."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        if not self._finished:
+            raise HTTPError(404)
+
+
+class Static(StaticFileHandler):
+    """A file of ``static/``, with our headers, and kept by browsers if it names its version."""
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        for name, value in cast(Site, self.application).security_headers.items():
+            if name != "Cache-Control":
+                self.set_header(name, value)
+
+    def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
+        if not isinstance(error, HTTPError):
+            log.error("static file failed: %s", kind.__name__)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(f"{status_code}\n")
+
+
+def when(unix_time: float) -> str:
+    """A moment in the server's own time zone, as both languages read it."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
+
+
+def one(request: HTTPServerRequest, name: str, pattern: str, *, body: bool = False) -> str:
+    """The one argument of this name; "" if there is none.
+
+    Raises:
+        Refused: 400, it comes twice or is not of the form ``pattern``.
+    """
+    values = (request.body_arguments if body else request.query_arguments).get(name, [])
+    if not values:
+        return ""
+    text = values[0].decode("utf-8", "replace")
+    if len(values) > 1 or not re.fullmatch(pattern, text):
+        raise Refused(400, "bad-request", _MESSAGES[400])
+    return text
+
+
+def _code(status: int) -> str:
+    codes = {
+        400: "bad-request",
+        403: "forbidden",
+        404: "not-found",
+        405: "bad-method",
+        421: "wrong-host",
+        503: "unavailable",
+    }
+    return codes.get(status, "internal" if status >= 500 else "refused")

@@ -1,0 +1,286 @@
+"""The bind page and what it sends: new codes, how they stand, the test notice, unbinding."""
+
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from wx.config import Config
+from wx.errors import Refused
+from wx.model import Binding, InviteState, Profile
+from wx.service.invites import View
+from wx.web import client, qr
+from wx.web.base import Base, Page, one
+
+# What the status line says; the words of a live frame's "message".
+STATES = {
+    InviteState.WAITING: "Scan the code with WeChat.",
+    InviteState.SCANNED: "Scanned. Please confirm on your phone.",
+    InviteState.BOUND: "Bound.",
+    InviteState.REFUSED: "Refused on the phone. Nothing was bound.",
+    InviteState.TAKEN: "This WeChat is bound to another account.",
+    InviteState.EXPIRED: "The QR code has expired.",
+    InviteState.FAILED: "That did not work. Please try again on your phone, or with a new code.",
+}
+CONFIRM = "Type the six digits that your phone shows."
+
+# What the page says after a form sent the browser back to it, by the word in ?done=.
+_DONE = {
+    "test": "The test notice is on its way to your WeChat.",
+    "removed": "Unbound.",
+}
+
+
+# And what went wrong with it, by the word in ?problem=.
+_PROBLEMS = {
+    "wrong-password": "Wrong name or password.",
+    "wrong-digits": "These are not the digits that the phone shows.",
+}
+_BOUND = InviteState.BOUND
+
+
+def avatar_of(profile: Profile, config: Config) -> str:
+    """The avatar's address if it is one that the page may show, else ""."""
+    address = profile.avatar
+    if address.startswith("http://") and address[4:] and config.avatar_origins:
+        # WeChat itself still hands out http addresses of hosts that speak https.
+        upgraded = "https" + address[4:]
+        address = upgraded if _origin(upgraded) in config.avatar_origins else address
+    return address if _origin(address) in config.avatar_origins else ""
+
+
+def _origin(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def frame(handler: Base, view: View) -> dict[str, Any]:
+    """How an invite stands, as a live frame (interface document)."""
+    follower = None
+    if view.follower:
+        profile = view.follower.profile
+        follower = {
+            "nickname": profile.nickname,
+            "avatar": avatar_of(profile, handler.config) or handler.static_url("avatar.svg"),
+        }
+    return {
+        "state": view.state,
+        "expires_in": view.expires_in,
+        "number": view.invite.number,
+        "follower": follower,
+        "message": handler.say(CONFIRM if view.confirm else STATES[view.state]),
+        "confirm": view.confirm,
+    }
+
+
+class Bind(Page):
+    """The card: the code and its live state, or the present binding."""
+
+    switchable = True
+
+    async def get(self) -> None:
+        error = None
+        session, account = self.signed_in()
+        binding = await self.services.bindings.of_account(account)
+        view = await self.services.invites.last(session)
+        if binding:
+            replacing = view is not None and view.invite.replace and view.state is not _BOUND
+            view = view if replacing else None
+        elif view is None or view.state in (InviteState.BOUND, InviteState.EXPIRED):
+            try:
+                view = await self.services.invites.open(session, account, self.browser)
+            except Refused as refusal:
+                view, error = None, self.say(refusal.message, **refusal.details)
+        restorable = binding is None and await self.services.bindings.removed(account)
+        self._show(binding, view, error=error, restorable=restorable)
+
+    def _show(
+        self,
+        binding: Binding | None,
+        view: View | None,
+        *,
+        error: str | None,
+        restorable: bool,
+    ) -> None:
+        done = one(self.request, "done", r"[a-z]{1,16}")
+        problem = one(self.request, "problem", r"[a-z-]{1,32}")
+        link = f"{self.config.public_url}/b/{view.secret}" if view else ""
+        demo = self.site.demo_phone
+        self.render(
+            "bind.html",
+            binding=binding and self._binding(binding),
+            invite=view and self._invite(view, link),
+            follow_qr="/follow-qr" if self.config.follow_qr else None,
+            inside_wechat=client.inside_wechat(self.user_agent),
+            notice=self.say(_DONE[done]) if done in _DONE else None,
+            error=error or (self.say(_PROBLEMS[problem]) if problem in _PROBLEMS else None),
+            restorable=restorable,
+            replacing=bool(binding and view),
+            demo_phone=f"{demo}?url={quote(link, safe='')}" if demo and link else None,
+        )
+
+    def _binding(self, binding: Binding) -> dict[str, Any]:
+        profile = binding.follower.profile
+        return _Attributes(
+            nickname=profile.nickname or self.say("WeChat user"),
+            avatar=avatar_of(profile, self.config) or self.static_url("avatar.svg"),
+            bound_at=binding.bound_at,
+            route=binding.route,
+        )
+
+    def _invite(self, view: View, link: str) -> dict[str, Any]:
+        return _Attributes(
+            **invite_json(self, view),
+            lifetime=self.config.invite_seconds,
+            state=view.state,
+            message=frame(self, view)["message"],
+            confirm=view.confirm,
+        )
+
+
+class _Attributes(dict[str, Any]):
+    """A dict whose values a template reads with a dot."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+def invite_json(handler: Base, view: View) -> dict[str, Any]:
+    """An invite as its page needs it (interface document, `/bind/invites`)."""
+    invite_id = view.invite.id
+    return {
+        "id": invite_id,
+        "url": f"{handler.config.public_url}/b/{view.secret}",
+        "qr": f"/bind/invites/{invite_id}/qr.svg",
+        "live": f"/live/{invite_id}",
+        "number": view.invite.number,
+        "expires_in": view.expires_in,
+        "route": "oauth",
+    }
+
+
+class NewInvite(Page):
+    """A new code; the open one again if the session has one and ``fresh`` is not said."""
+
+    async def post(self) -> None:
+        session, account = self.signed_in()
+        fresh = one(self.request, "fresh", "[01]", body=True) == "1"
+        password = self.get_body_argument("password", "", strip=False)
+        if password:
+            await self.services.sessions.check_password(
+                account.name,
+                password,
+                address=self.address,
+                device=self.get_cookie(self.cookie_name("device"), "") or "",
+            )
+        last = await self.services.invites.last(session) if fresh else None
+        replace = bool(password) or bool(last and last.invite.replace and last.state is not _BOUND)
+        view = await self.services.invites.open(
+            session, account, self.browser, fresh=fresh, replace=replace
+        )
+        if not self.wants_json():
+            self.redirect("/bind", status=303)
+            return
+        self.set_status(201)
+        self.finish(invite_json(self, view))
+
+    def finish_error(self, status: int, code: str, sentence: str) -> None:
+        if code == "wrong-password" and not self.wants_json():
+            self.redirect("/bind?problem=wrong-password", status=303)
+            return
+        super().finish_error(status, code, sentence)
+
+
+class InviteStatus(Page):
+    """How an invite stands, for those whom no socket reaches."""
+
+    async def get(self, invite_id: str) -> None:
+        session, _ = self.signed_in()
+        self.finish(frame(self, await self.services.invites.view(invite_id, session)))
+
+    def wants_json(self) -> bool:
+        return True
+
+
+class InvitePicture(Page):
+    """The code itself."""
+
+    async def get(self, invite_id: str) -> None:
+        session, _ = self.signed_in()
+        view = await self.services.invites.view(invite_id, session)
+        self.set_header("Content-Type", "image/svg+xml")
+        self.finish(await qr.svg(f"{self.config.public_url}/b/{view.secret}"))
+
+
+class Confirm(Page):
+    """The six digits from the phone, where ``bind_confirm`` is ``desktop``."""
+
+    async def post(self) -> None:
+        session, _ = self.signed_in()
+        invite_id = one(self.request, "id", "[0-9A-Za-z]{22}", body=True)
+        digits = "".join(self.get_body_argument("code", "").split())
+        await self.services.bindings.confirm(
+            session, invite_id, digits, translate=self.locale.translate
+        )
+        self._back()
+
+    def finish_error(self, status: int, code: str, sentence: str) -> None:
+        if code == "wrong-digits" and not self.wants_json():
+            self.redirect("/bind?problem=wrong-digits", status=303)
+            return
+        super().finish_error(status, code, sentence)
+
+    def _back(self) -> None:
+        if self.wants_json():
+            self.finish({"state": "bound"})
+        else:
+            self.redirect("/bind", status=303)
+
+
+class TestNotice(Page):
+    """A notice to oneself."""
+
+    async def post(self) -> None:
+        _, account = self.signed_in()
+        binding = await self.services.bindings.of_account(account)
+        if binding is None:
+            raise Refused(409, "not-bound", "This account is not bound to a WeChat.")
+        text = self.say(
+            "Test notice for %(account)s from %(site)s: it works.",
+            account=account.name,
+            site=self.config.site_name,
+        )
+        await self.services.notices.send_test(binding, text)
+        if self.wants_json():
+            self.finish({"state": "sent"})
+        else:
+            self.redirect("/bind?done=test", status=303)
+
+
+class Remove(Page):
+    """Unbinding."""
+
+    async def post(self) -> None:
+        _, account = self.signed_in()
+        removed = await self.services.bindings.remove(
+            account, self.browser, translate=self.locale.translate
+        )
+        if not removed:
+            raise Refused(409, "not-bound", "This account is not bound to a WeChat.")
+        if self.wants_json():
+            self.finish({"bound": False})
+        else:
+            self.redirect("/bind?done=removed", status=303)
+
+
+class Restore(Page):
+    """Undoing the unbinding, for a day."""
+
+    async def post(self) -> None:
+        _, account = self.signed_in()
+        await self.services.bindings.restore(account, self.browser, translate=self.locale.translate)
+        if self.wants_json():
+            self.finish({"bound": True})
+        else:
+            self.redirect("/bind", status=303)

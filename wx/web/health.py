@@ -1,0 +1,82 @@
+"""For the operator's watchdog and graphs. Holds no secret and names nobody."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from wx.web.base import Base, Site
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+
+
+class Alive(Base):
+    """The process runs and answers."""
+
+    needs_session = False
+    any_host = True
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("ok\n")
+
+
+class Ready(Base):
+    """What the process needs is there: 200, or 503 and what is missing."""
+
+    needs_session = False
+    any_host = True
+
+    async def get(self) -> None:
+        health = self.services.health
+        checks = {
+            "database": await health.database_answers(),
+            "access token": health.access_token_held(),
+        }
+        if not all(checks.values()):
+            self.set_status(503)
+            self.set_header("Retry-After", "10")
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish("".join(f"{name}: {'ok' if ok else 'no'}\n" for name, ok in checks.items()))
+
+
+class Metrics(Base):
+    """Prometheus text."""
+
+    needs_session = False
+    any_host = True
+
+    def get(self) -> None:
+        # Loaded when first asked for: it costs a tenth of the start.
+        from prometheus_client import CollectorRegistry, generate_latest
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+        registry = CollectorRegistry()
+        registry.register(_Collector(self.site))
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.finish(generate_latest(registry))
+
+
+class _Collector:
+    """Reads the program's own counters when somebody asks."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def collect(self) -> "Iterator[Metric]":
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        requests = CounterMetricFamily(
+            "wxbind_requests", "Requests answered", labels=["handler", "status"]
+        )
+        for (name, status), count in self._site.requests.items():
+            requests.add_metric([name, str(status)], count)
+        yield requests
+        health = self._site.services.health
+        yield GaugeMetricFamily(
+            "wxbind_live_sockets", "Waiting browsers", value=float(health.waiting())
+        )
+        yield GaugeMetricFamily(
+            "wxbind_access_token_held",
+            "1 while there is an access token",
+            value=float(health.access_token_held()),
+        )

@@ -1,0 +1,66 @@
+"""Signing in and out."""
+
+from wx.errors import Refused
+from wx.web.base import Base, Page
+
+
+class Login(Base):
+    """The form, and what it sends."""
+
+    switchable = True
+
+    def get(self) -> None:
+        if self.session:
+            self.redirect("/bind", status=303)
+            return
+        self.render("login.html", error=None, username="")
+
+    async def post(self) -> None:
+        name = self.get_body_argument("username", "", strip=False)
+        password = self.get_body_argument("password", "", strip=False)
+        try:
+            signed_in = await self.services.sessions.sign_in(
+                name,
+                password,
+                address=self.address,
+                browser=self.browser,
+                device=self.get_cookie(self.cookie_name("device"), "") or "",
+                previous=self.get_cookie(self.cookie_name("session"), "") or "",
+            )
+        except Refused as refusal:
+            self._refuse(refusal)
+            return
+        sessions = self.services.sessions
+        self.set_own_cookie("session", signed_in.cookie, seconds=sessions.seconds)
+        self.set_own_cookie("device", signed_in.device, seconds=sessions.device_seconds)
+        # Whoever knew the XSRF token of the visitor must not know that of the account.
+        self.clear_own_cookie("xsrf")
+        self.redirect("/bind", status=303)
+
+    def _refuse(self, refusal: Refused) -> None:
+        self.set_status(refusal.status)
+        if refusal.retry_after is not None:
+            self.set_header("Retry-After", str(int(refusal.retry_after) + 1))
+        sentence = self.say(refusal.message, **refusal.details)
+        # The name is not repeated, so that the answer's bytes tell nothing about it.
+        self.render("login.html", error=sentence, username="")
+
+
+class Logout(Page):
+    """Ends the session of this browser."""
+
+    async def post(self) -> None:
+        session, _ = self.signed_in()
+        await self.services.sessions.sign_out(session)
+        self.clear_own_cookie("session")
+        self.clear_own_cookie("xsrf")
+        self.redirect("/login", status=303)
+
+
+class Home(Base):
+    """The bare address."""
+
+    needs_session = False
+
+    def get(self) -> None:
+        self.redirect("/bind", status=303)

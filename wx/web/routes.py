@@ -1,0 +1,85 @@
+"""Every address of the site, and the settings that all of it runs under."""
+
+from pathlib import Path
+from typing import Any
+
+from tornado import locale
+from tornado.httputil import ParseBodyConfig, ParseMultipartConfig, set_parse_body_config
+from tornado.routing import URLSpec
+
+from wx.config import Config
+from wx.paths import STATIC, TEMPLATES
+from wx.service.services import Services
+from wx.web import bind, callback, files, health, live, login, phone
+from wx.web.base import NotFound, Site, Static
+
+_SECRET = r"([0-9A-Za-z]{43})"
+_ID = r"([0-9A-Za-z]{22})"
+
+ROUTES: list[tuple[str, Any]] = [
+    (r"/", login.Home),
+    (r"/login", login.Login),
+    (r"/logout", login.Logout),
+    (r"/bind", bind.Bind),
+    (r"/bind/invites", bind.NewInvite),
+    (rf"/bind/invites/{_ID}", bind.InviteStatus),
+    (rf"/bind/invites/{_ID}/qr\.svg", bind.InvitePicture),
+    (r"/bind/confirm", bind.Confirm),
+    (r"/bind/test", bind.TestNotice),
+    (r"/bind/remove", bind.Remove),
+    (r"/bind/restore", bind.Restore),
+    (rf"/live/{_ID}", live.Live),
+    (rf"/b/{_SECRET}", phone.Scan),
+    (rf"/undo/{_SECRET}", phone.Undo),
+    (r"/callback", callback.CallbackPage),
+    (r"/MP_verify_([A-Za-z0-9]{1,64})\.txt", files.DomainVerification),
+    (r"/follow-qr", files.FollowPicture),
+    (r"/healthz", health.Alive),
+    (r"/readyz", health.Ready),
+    (r"/metrics", health.Metrics),
+]
+
+PING_SECONDS = 20
+LIVE_MESSAGE_BYTES = 4096
+ARGUMENTS = 50
+
+
+def make_site(services: Services, config: Config, *, demo_phone: str = "") -> Site:
+    """The application, ready to be served."""
+    load_languages(TEMPLATES / "locale")
+    parse = ParseBodyConfig(multipart=ParseMultipartConfig(enabled=False))
+    parse.urlencoded.max_arguments = ARGUMENTS
+    set_parse_body_config(parse)
+    secure = config.secure
+    return Site(
+        [URLSpec(pattern, handler) for pattern, handler in ROUTES],
+        services,
+        config,
+        demo_phone=demo_phone,
+        debug=False,
+        serve_traceback=False,
+        template_path=str(TEMPLATES),
+        static_path=str(STATIC),
+        static_handler_class=Static,
+        default_handler_class=NotFound,
+        xsrf_cookies=True,
+        xsrf_cookie_name="__Host-xsrf" if secure else "xsrf",
+        # Complete, because Tornado writes what is missing into this dict, for all requests.
+        xsrf_cookie_kwargs={
+            "secure": secure,
+            "httponly": True,
+            "samesite": "Lax",
+            "path": "/",
+            "expires_days": None,
+        },
+        cross_origin_protection=True,
+        websocket_ping_interval=PING_SECONDS,
+        websocket_ping_timeout=PING_SECONDS,
+        websocket_max_message_size=LIVE_MESSAGE_BYTES,
+    )
+
+
+def load_languages(folder: Path) -> None:
+    """Read the translations; Chinese is what a browser gets that names neither language."""
+    locale.load_translations(str(folder), encoding="utf-8")
+    locale.set_default_locale("zh")

@@ -1,0 +1,180 @@
+"""The access token: kept in memory, fetched by one at a time, replaced before it ends."""
+
+import asyncio
+import logging
+import random
+from collections import deque
+
+from wx.clock import Clock
+from wx.errors import PlatformError, Remedy
+from wx.protocol import answer
+from wx.wechat.transport import Transport
+
+log = logging.getLogger(__name__)
+
+FETCH_SECONDS = 15
+EARLY_SECONDS = 240  # `stable_token` mints the next one in the last five minutes (1.2)
+FETCH_PAUSE_SECONDS = 2  # between two fetches
+FETCHES_PER_DAY = 200  # the smallest quota of the platform's accounts (0)
+RETRY_SECONDS = (2, 5, 15, 30, 60)  # after a failed refresh; then the last again and again
+_DAY = 86400
+
+
+class AccessTokenKeeper:
+    """Holds the one access token of one WeChat account.
+
+    Args:
+        transport: a pool of its own, so that a crowd of other calls cannot hold up a refresh.
+        mode: ``stable`` (`/cgi-bin/stable_token`) or ``classic`` (`/cgi-bin/token`).
+    """
+
+    def __init__(
+        self, transport: Transport, clock: Clock, *, app_id: str, app_secret: str, mode: str
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._app_id = app_id
+        self._app_secret = app_secret
+        self._mode = mode
+        self._token = ""
+        self._ends_at = 0.0  # monotonic, as are the next three
+        self._refresh_at = 0.0
+        self._last_fetch_at = float("-inf")
+        self._fetches: deque[float] = deque(maxlen=FETCHES_PER_DAY)
+        self._failures = 0
+        self._failure: PlatformError | None = None
+        self._fetching: asyncio.Task[str] | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether there is an access token that has not ended."""
+        return bool(self._token) and self._clock.monotonic() < self._ends_at
+
+    async def get(self) -> str:
+        """The access token; fetched if there is none.
+
+        Raises:
+            PlatformError: there is none and none could be had.
+        """
+        return self._token if self.held else await self._fetch_once()
+
+    async def replace(self, failed: str) -> str:
+        """The access token that takes the place of ``failed``, which the platform refused.
+
+        Fetches only if ``failed`` is still the one that is held: of a thousand callers whose token
+        died together, one fetches (platform document, 1.4).
+
+        Raises:
+            PlatformError: none could be had.
+        """
+        if self._token == failed:
+            log.warning("the platform refused the access token: fetching another")
+            self._token = ""
+        return await self.get()
+
+    async def refresh_if_due(self) -> None:
+        """Fetch the next access token if it is time. Never raises for the platform's failures:
+        the present one is kept while it lasts."""
+        if self._clock.monotonic() < self._refresh_at:
+            return
+        try:
+            await self._fetch_once()
+        except PlatformError as error:
+            state = "the present one still holds" if self.held else "none is held"
+            log.warning("access token not refreshed (%s): %s%s", state, error, _advice(error))
+
+    async def close(self) -> None:
+        """End a fetch that is under way."""
+        if self._fetching:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    async def _fetch_once(self) -> str:
+        """Join the fetch that is under way, or start one."""
+        if self._fetching is None:
+            pause = self._pause()
+            self._fetching = asyncio.create_task(self._fetch(pause), name="access token")
+            self._fetching.add_done_callback(self._fetched)
+        # One caller who goes away must not take the fetch from the others.
+        return await asyncio.shield(self._fetching)
+
+    def _pause(self) -> float:
+        """Seconds to wait before the next fetch.
+
+        Raises:
+            PlatformError: the last one failed a moment ago, or the day's quota is used up.
+        """
+        now = self._clock.monotonic()
+        pause = max(0.0, self._last_fetch_at + FETCH_PAUSE_SECONDS - now)
+        if pause and self._failure:
+            raise self._failure
+        if len(self._fetches) == FETCHES_PER_DAY and now - self._fetches[0] < _DAY:
+            raise PlatformError(
+                Remedy.PAUSE,
+                None,
+                f"{FETCHES_PER_DAY} access tokens in a day: another program may be taking them",
+                path=self._path,
+            )
+        return pause
+
+    def _fetched(self, task: "asyncio.Task[str]") -> None:
+        self._fetching = None
+        if not task.cancelled():
+            task.exception()  # looked at, also when every caller has gone
+
+    @property
+    def _path(self) -> str:
+        return "/cgi-bin/stable_token" if self._mode == "stable" else "/cgi-bin/token"
+
+    async def _fetch(self, pause: float) -> str:
+        await asyncio.sleep(pause)
+        self._last_fetch_at = self._clock.monotonic()
+        self._fetches.append(self._last_fetch_at)
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                reply = await self._ask()
+            token = answer.text(reply, "access_token", limit=512, path=self._path)
+            lifetime = answer.seconds(reply, "expires_in", path=self._path)
+        except (PlatformError, TimeoutError) as error:
+            self._failure = (
+                error
+                if isinstance(error, PlatformError)
+                else PlatformError(Remedy.RETRY, None, "no answer in time", path=self._path)
+            )
+            pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+            self._failures += 1
+            self._refresh_at = self._clock.monotonic() + pause * random.uniform(0.75, 1.25)
+            raise self._failure from None
+        self._failure, self._failures = None, 0
+        self._token = token
+        self._ends_at = self._last_fetch_at + lifetime
+        # Short lifetimes (the rest of a shared token's) are used to their half at least.
+        self._refresh_at = self._last_fetch_at + max(lifetime - EARLY_SECONDS, lifetime / 2)
+        log.info("access token fetched, %d s to its end", lifetime)
+        return token
+
+    async def _ask(self) -> dict[str, object]:
+        credentials = {
+            "grant_type": "client_credential",
+            "appid": self._app_id,
+            "secret": self._app_secret,
+        }
+        if self._mode == "stable":
+            return await self._transport.post(self._path, {}, credentials)
+        return await self._transport.get(self._path, credentials)
+
+
+def _advice(error: PlatformError) -> str:
+    """What the operator can do, for the codes of a token call (platform document, 1.1)."""
+    advice = {
+        40001: "check app_secret",
+        40013: "check app_id",
+        40125: "check app_secret",
+        40164: "add this server's address, named above, to the account's IP allowlist",
+        40243: "the app secret is frozen in WeChat's console",
+        50004: "the account may not fetch access tokens",
+        50007: "the account is frozen",
+        89503: "the account's administrator has to confirm this server's address",
+    }
+    sentence = advice.get(error.errcode or 0)
+    return f"; {sentence}" if sentence else ""
