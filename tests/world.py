@@ -163,7 +163,7 @@ class World:
             "open_base": base,
             "mp_base": base,
             "avatar_origins": base,
-            "notice_template": f"{self.simulator.template_id}:thing1",
+            "notice_template": f"{self.simulator.template_id}:thing1,time2",
         }
         self.keys = flags | keys
         sources = config.read(flags=self.keys, environ={}, file="/dev/null")

@@ -145,7 +145,7 @@ class Server:
             idle_seconds=config.session_idle_seconds,
             seconds=config.session_seconds,
         )
-        notices = Notices(messages, config)
+        notices = Notices(messages, clock, config)
         invites = Invites(store, clock, hub, config, key=key)
         bindings = Bindings(store, clock, hub, config, invites, oauth, notices, key=key)
         stack.push_async_callback(bindings.close)

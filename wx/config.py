@@ -25,10 +25,15 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class NoticeTemplate:
-    """The template, and the field of it, that carry a plain text."""
+    """The template, and the field of it, that carry a plain text; ``time_field``, if there is one,
+    takes the moment of sending, since WeChat refuses a template with an empty field."""
 
     id: str
     field: str
+    time_field: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.id}:{self.field}" + (f",{self.time_field}" if self.time_field else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class Config:
         return urlsplit(self.public_url).netloc.lower()
 
 
+# Scheme, host and port; the host is looked at more closely by whoever parses it.
+_ADDRESS = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+
 # Readers turn what stands in a file, a variable or a flag into a value, or raise ValueError.
 
 
@@ -121,17 +129,28 @@ def _choice(*words: str) -> Callable[[object], str]:
 def _url(value: object) -> str:
     """An address without path, query, fragment or name in it."""
     problem = "must be an address such as https://wx.example.com, without a path"
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _ADDRESS.fullmatch(value.rstrip("/")):
         raise ValueError(problem)
     try:
         parts = urlsplit(value.rstrip("/"))
         port = parts.port
     except ValueError:
         raise ValueError(problem) from None
-    plain = not (parts.path or parts.query or parts.fragment or parts.username)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain or port == 0:
+    if not parts.hostname or port == 0:
         raise ValueError(problem)
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _host(value: object) -> str:
+    problem = "must be an IP address or a host name"
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.:_-]{1,255}", value):
+        raise ValueError(problem)
+    if ":" in value:  # in an address that is made of it, this goes into brackets
+        try:
+            ipaddress.IPv6Address(value)
+        except ValueError:
+            raise ValueError(problem) from None
+    return value
 
 
 def _items(value: object) -> list[str]:
@@ -163,32 +182,40 @@ def _origins(value: object) -> tuple[str, ...]:
 def _path(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("must be a path")
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("must be a path; there is no such home folder") from None
 
 
 def _picture(value: object) -> Path | None:
     if value == "":
         return None
     path = _path(value)
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".svg") or not path.is_file():
+    try:
+        exists = path.is_file()
+    except OSError:  # no right to look, or no name that a file could have
+        exists = False
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".svg") or not exists:
         raise ValueError("must be a PNG, JPEG or SVG file that exists")
     return path
 
 
 def _notice_template(value: object) -> NoticeTemplate | None:
-    """``ID:FIELD``, or in the file ``{id = "ID", field = "FIELD"}``."""
+    """``ID:FIELD`` or ``ID:FIELD,TIME_FIELD``; in the file a table of these works too."""
     if value == "":
         return None
-    if isinstance(value, str):
-        id_, _, name = value.partition(":")
-    elif isinstance(value, dict) and set(value) == {"id", "field"}:
-        id_, name = value["id"], value["field"]
-    else:
-        id_ = name = ""
-    texts = isinstance(id_, str) and isinstance(name, str)
-    if not texts or not re.fullmatch(r"[\w-]{1,64}", id_) or not re.fullmatch(r"\w{1,32}", name):
-        raise ValueError('must be "TEMPLATE_ID:FIELD", such as "Xb7…kA:thing1"')
-    return NoticeTemplate(id_, name)
+    problem = 'must be "TEMPLATE_ID:FIELD" or "TEMPLATE_ID:FIELD,TIME_FIELD", such as "Xb7…:thing1"'
+    if isinstance(value, dict):
+        known = set(value) <= {"id", "field", "time_field"}
+        texts = all(isinstance(item, str) for item in value.values())
+        if not (known and texts and "id" in value and "field" in value):
+            raise ValueError(problem)
+        value = str(NoticeTemplate(**value))
+    found = re.fullmatch(r"([\w-]{1,64}):(\w{1,32})(?:,(\w{1,32}))?", str(value))
+    if not found:
+        raise ValueError(problem)
+    return NoticeTemplate(found[1], found[2], found[3] or "")
 
 
 def _replies(value: object) -> tuple[Mapping[str, Any], ...]:
@@ -224,8 +251,11 @@ class Key:
         return "--" + self.name.replace("_", "-")
 
 
-_ANY_LINE = _text(r"[^\x00-\x1f\x7f]{1,64}", "must be one line of 1 to 64 characters")
-_HOST = _text(r"[A-Za-z0-9.:_-]{1,255}", "must be an IP address or a host name")
+# Lone surrogates are what an environment that isn't UTF-8 leaves; no page could show them.
+_ANY_LINE = _text(
+    r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,64}",
+    "must be one line of 1 to 64 characters",
+)
 _TOKEN = _text(r"|[A-Za-z0-9]{3,32}", "must be 3 to 32 letters and digits")
 _AES_KEY = _text(r"|[A-Za-z0-9]{43}", "must be 43 letters and digits")
 _APP_ID = _text(r"[A-Za-z0-9_-]{1,64}", "must be the WeChat account's app id, such as wx5a17…")
@@ -235,7 +265,7 @@ _MONTH = 30 * 86400
 _AVATARS = "https://thirdwx.qlogo.cn, https://wx.qlogo.cn"
 
 KEYS: tuple[Key, ...] = (
-    Key("address", _HOST, "127.0.0.1", "where to listen"),
+    Key("address", _host, "127.0.0.1", "where to listen"),
     Key("port", _number(0, 65535), 8000, "where to listen; 0 picks a free one"),
     Key("public_url", lambda v: v and _url(v), "", "what WeChat and browsers reach"),
     Key("insecure_http", _yes_no, False, "allow a public_url that is not https"),
@@ -381,7 +411,7 @@ def _read_file(sources: Sources, file: str | None) -> None:
     except OSError as error:
         sources.problems.append(f"{path}: cannot be read: {error.strerror}")
         return
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # an endless number or nesting, too
         sources.problems.append(f"{path}: is not TOML: {error}")
         return
     for name, value in content.items():
@@ -409,12 +439,13 @@ def _read_environment(sources: Sources, environ: Mapping[str, str]) -> None:
 def _read_secret_file(
     sources: Sources, key: Key, variable: str, environ: Mapping[str, str]
 ) -> None:
+    sources.origins[key.name] = variable
     if key.variable in environ:
         sources.problems.append(f"{key.name}: set {key.variable} or {variable}, not both")
         return
     try:
         value = Path(environ[variable]).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         sources.problems.append(f"{key.name} ({variable}): cannot be read: {reason}")
         return
@@ -469,8 +500,6 @@ def _shown(key: Key, value: Any) -> str:
         return MASK if value else "(not set)"
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value) or "(none)"
-    if isinstance(value, NoticeTemplate):
-        return f"{value.id}:{value.field}"
     if value is None or value == "":
         return "(not set)"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -52,7 +52,7 @@ async def run(*, address: str, port: int, data_dir: Path | None) -> AsyncIterato
                 "open_base": simulator.base_url,
                 "mp_base": simulator.base_url,
                 "avatar_origins": simulator.base_url,
-                "notice_template": f"{simulator.template_id}:thing1",
+                "notice_template": f"{simulator.template_id}:thing1,time2",
             },
             environ={},
             file="/dev/null",

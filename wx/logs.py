@@ -5,7 +5,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 FIELD_LIMIT = 200  # characters of one value
 LINE_LIMIT = 4000  # characters of a whole entry, a traceback included
@@ -31,26 +31,39 @@ class Scrubber(logging.Formatter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._secrets = [secret for secret in secrets if len(secret) >= 3]
+        # The longest first: another may be a part of it.
+        self._secrets = sorted((one for one in secrets if len(one) >= 3), key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         record = logging.makeLogRecord(record.__dict__)
         if isinstance(record.args, tuple):
-            record.args = tuple(_bounded(value) for value in record.args)
-        record.msg = str(record.msg)
-        message = record.getMessage()
+            record.args = tuple(self._bounded(value) for value in record.args)
+        elif isinstance(record.args, Mapping):
+            record.args = {name: self._bounded(value) for name, value in record.args.items()}
         # A line break that is not ours could forge a line of the log.
-        record.msg, record.args = message.replace("\r", "\\r").replace("\n", "\\n"), None
-        # Traceback lines are ours, but the exception's text may hold anything.
-        return self._clean(super().format(record))[:LINE_LIMIT]
+        message = _message(record).replace("\r", "\\r").replace("\n", "\\n")
+        record.msg, record.args = message, None
+        text = self._hide(super().format(record))
+        if len(text) > LINE_LIMIT:  # a traceback says most at its two ends
+            text = f"{text[: LINE_LIMIT // 2]} … {text[3 - LINE_LIMIT // 2 :]}"
+        # Traceback lines are ours, but the exception's text may hold anything: set them in.
+        text = text.replace("\n", "\n  ")
+        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
-    def _clean(self, text: str) -> str:
+    def _hide(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
         text = _QUERY.sub(r"\1[secret]", text)
         text = _PATHS.sub(r"\1[secret]", text)
-        text = _BEARER.sub(r"\1[secret]", text)
-        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+        return _BEARER.sub(r"\1[secret]", text)
+
+    def _bounded(self, value: object) -> object:
+        """``value``, or as much of it as a field may hold."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        text = str(value)
+        # Hidden before it is cut, or the cut would leave the head of a secret that nobody knows.
+        return value if len(text) <= FIELD_LIMIT else self._hide(text)[:FIELD_LIMIT] + "…"
 
 
 class Repeats(logging.Filter):
@@ -67,7 +80,7 @@ class Repeats(logging.Filter):
         key = (record.name, record.levelno, str(record.msg))
         with self._lock:
             if second != self._second:
-                left_out = sum(n - REPEATS_PER_SECOND for n in self._seen.values() if n > 10)
+                left_out = sum(max(0, n - REPEATS_PER_SECOND) for n in self._seen.values())
                 self._second, self._seen = second, {}
                 if left_out > 0:
                     record.msg = f"({left_out} repeated lines left out) {record.msg}"
@@ -93,7 +106,10 @@ def set_up(*, secrets: Iterable[str] = (), level: int = logging.INFO) -> None:
     logging.getLogger("tornado.curl_httpclient").setLevel(logging.WARNING)
 
 
-def _bounded(value: object) -> object:
-    if isinstance(value, str) and len(value) > FIELD_LIMIT:
-        return value[:FIELD_LIMIT] + "…"
-    return value
+def _message(record: logging.LogRecord) -> str:
+    record.msg = str(record.msg)
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        # Left to the logging module, this would be written to standard error with its secrets.
+        return f"{record.msg} {record.args}"

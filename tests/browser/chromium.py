@@ -16,7 +16,7 @@ GET_SECONDS = 900
 
 
 def installed() -> str | None:
-    """The path of an installed Chromium: the one that CHROMIUM names, the system's, Playwright's."""
+    """The path of a Chromium: the one that CHROMIUM names, else the system's or Playwright's."""
     named = os.environ.get("CHROMIUM")
     if named:
         return named if Path(named).exists() else None

@@ -2,7 +2,9 @@
 
 import logging
 import secrets
+import time
 
+from wx.clock import Clock
 from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
 from wx.model import Binding
@@ -38,8 +40,9 @@ _REASONS = {
 class Notices:
     """Sends one notice at once."""
 
-    def __init__(self, messages: Messages, config: Config) -> None:
+    def __init__(self, messages: Messages, clock: Clock, config: Config) -> None:
         self._messages = messages
+        self._clock = clock
         self._config = config
 
     async def send(self, openid: str, text: str, *, url: str = "") -> None:
@@ -56,10 +59,14 @@ class Notices:
         line = " ".join(text.split())
         if len(line) > FIELD_CHARACTERS:
             line = line[: FIELD_CHARACTERS - 1] + "…"
+        fields = {template.field: line}
+        if template.time_field:
+            moment = time.localtime(self._clock.now())
+            fields[template.time_field] = time.strftime("%Y-%m-%d %H:%M", moment)
         await self._messages.send_template(
             openid,
             template.id,
-            {template.field: line},
+            fields,
             url=url,
             client_msg_id=secrets.token_hex(16),
         )

@@ -29,7 +29,6 @@ BUSY_MILLISECONDS = 5000
 BATCH = 256  # transactions that share a commit at most
 
 _PRAGMAS = (
-    f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
@@ -126,10 +125,14 @@ class Database:
 
         Raises:
             DatabaseNewer, DatabaseDamaged: see :func:`check`.
+            StorageUnavailable: it stayed locked, the disk is full, or it failed.
         """
         make_private(path.parent)
         await asyncio.to_thread(check, path)
-        await asyncio.to_thread(_prepare, path)
+        try:
+            await asyncio.to_thread(_prepare, path)
+        except sqlite3.OperationalError as error:
+            raise StorageUnavailable(f"{path}: {error}") from error
         reader = await aiosqlite.connect(path, isolation_level=None)
         try:
             await _run(reader, _set_up, True)
@@ -162,6 +165,8 @@ class Database:
         Raises:
             StorageUnavailable: the database could not be read.
         """
+        if self._closing:
+            raise StorageUnavailable("the database is closed")
         try:
             return await _run(self._reader, _snapshot, work)
         except sqlite3.OperationalError as error:
@@ -251,6 +256,7 @@ def _prepare(path: Path) -> None:
 
 def _set_up(conn: sqlite3.Connection, reader: bool) -> None:
     conn.row_factory = sqlite3.Row
+    conn.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
     for pragma in _PRAGMAS:
         conn.execute(pragma)
     if reader:
@@ -278,6 +284,11 @@ def _transact(
                 result = work(conn)
             except sqlite3.OperationalError:
                 raise  # disk full, I/O error: nothing of this batch can be promised
+            except StopIteration as error:  # which no future takes (PEP 479)
+                conn.execute("ROLLBACK TO job")
+                failure = RuntimeError("a transaction raised StopIteration")
+                failure.__cause__ = error
+                results.append((None, failure))
             except Exception as error:
                 conn.execute("ROLLBACK TO job")
                 results.append((None, error))

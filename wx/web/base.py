@@ -128,6 +128,7 @@ class Base(RequestHandler):
     switchable = False  # the page can be asked for again in the other language
     any_host = False  # for those who ask by the machine's address, such as a watchdog
     needs_session = True  # look up who is signed in
+    for_programs = False  # answers in JSON unless HTML is asked for
 
     def initialize(self) -> None:
         self.site = cast(Site, self.application)
@@ -250,8 +251,12 @@ class Base(RequestHandler):
     # Saying no
 
     def wants_json(self) -> bool:
-        """Whether the answer is for a program. A form's browser names HTML first."""
-        return "text/html" not in self.request.headers.get("Accept", "")
+        """Whether the answer is for a program: it says so, or the address is made for programs
+        and nobody names HTML, as the browser behind a form does."""
+        accepted = self.request.headers.get("Accept", "")
+        if "text/html" in accepted:
+            return False
+        return self.for_programs or "application/json" in accepted
 
     def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, Refused | HTTPError | StorageUnavailable):
@@ -305,6 +310,13 @@ class Base(RequestHandler):
             log.exception("the error page failed")
             page = b"Error"
         self.finish(page)
+
+    def refuse(self, refusal: Refused) -> str:
+        """Take over a refusal's status; its sentence in the reader's language."""
+        self.set_status(refusal.status)
+        if refusal.retry_after is not None:
+            self.set_header("Retry-After", str(int(refusal.retry_after) + 1))
+        return self.say(refusal.message, **refusal.details)
 
     def compute_etag(self) -> str | None:
         return None  # nothing here is kept by a cache

@@ -29,11 +29,6 @@ _DONE = {
 }
 
 
-# And what went wrong with it, by the word in ?problem=.
-_PROBLEMS = {
-    "wrong-password": "Wrong name or password.",
-    "wrong-digits": "These are not the digits that the phone shows.",
-}
 _BOUND = InviteState.BOUND
 
 
@@ -74,37 +69,23 @@ def frame(handler: Base, view: View) -> dict[str, Any]:
     }
 
 
-class Bind(Page):
+class Card(Page):
     """The card: the code and its live state, or the present binding."""
 
-    switchable = True
-
-    async def get(self) -> None:
-        error = None
+    async def show(self, *, error: str | None = None) -> None:
+        """Render the page, under an ``error`` if there is one to tell."""
         session, account = self.signed_in()
         binding = await self.services.bindings.of_account(account)
         view = await self.services.invites.last(session)
         if binding:
-            replacing = view is not None and view.invite.replace and view.state is not _BOUND
-            view = view if replacing else None
-        elif view is None or view.state in (InviteState.BOUND, InviteState.EXPIRED):
+            view = view if view and view.invite.replace and view.state.open else None
+        elif view is None or view.state is InviteState.BOUND or not view.expires_in:
             try:
                 view = await self.services.invites.open(session, account, self.browser)
             except Refused as refusal:
-                view, error = None, self.say(refusal.message, **refusal.details)
+                view, error = None, error or self.say(refusal.message, **refusal.details)
         restorable = binding is None and await self.services.bindings.removed(account)
-        self._show(binding, view, error=error, restorable=restorable)
-
-    def _show(
-        self,
-        binding: Binding | None,
-        view: View | None,
-        *,
-        error: str | None,
-        restorable: bool,
-    ) -> None:
         done = one(self.request, "done", r"[a-z]{1,16}")
-        problem = one(self.request, "problem", r"[a-z-]{1,32}")
         link = f"{self.config.public_url}/b/{view.secret}" if view else ""
         demo = self.site.demo_phone
         self.render(
@@ -114,7 +95,7 @@ class Bind(Page):
             follow_qr="/follow-qr" if self.config.follow_qr else None,
             inside_wechat=client.inside_wechat(self.user_agent),
             notice=self.say(_DONE[done]) if done in _DONE else None,
-            error=error or (self.say(_PROBLEMS[problem]) if problem in _PROBLEMS else None),
+            error=error,
             restorable=restorable,
             replacing=bool(binding and view),
             demo_phone=f"{demo}?url={quote(link, safe='')}" if demo and link else None,
@@ -139,6 +120,38 @@ class Bind(Page):
         )
 
 
+class Bind(Card):
+    """The card, asked for."""
+
+    switchable = True
+
+    async def get(self) -> None:
+        await self.show()
+
+
+class Form(Card):
+    """A form of the card: a refusal is told on the card itself, or as JSON to a program."""
+
+    async def post(self) -> None:
+        try:
+            await self.act()
+        except Refused as refusal:
+            if self.wants_json():
+                raise
+            await self.show(error=self.refuse(refusal))
+
+    async def act(self) -> None:
+        """Do what the form asks for, and answer."""
+        raise NotImplementedError
+
+    def done(self, answer: dict[str, Any], *, word: str = "") -> None:
+        """Answer a program with ``answer``, a person with the card and what ``word`` says."""
+        if self.wants_json():
+            self.finish(answer)
+        else:
+            self.redirect(f"/bind?done={word}" if word else "/bind", status=303)
+
+
 class _Attributes(dict[str, Any]):
     """A dict whose values a template reads with a dot."""
 
@@ -160,10 +173,12 @@ def invite_json(handler: Base, view: View) -> dict[str, Any]:
     }
 
 
-class NewInvite(Page):
+class NewInvite(Form):
     """A new code; the open one again if the session has one and ``fresh`` is not said."""
 
-    async def post(self) -> None:
+    for_programs = True
+
+    async def act(self) -> None:
         session, account = self.signed_in()
         fresh = one(self.request, "fresh", "[01]", body=True) == "1"
         password = self.get_body_argument("password", "", strip=False)
@@ -179,17 +194,9 @@ class NewInvite(Page):
         view = await self.services.invites.open(
             session, account, self.browser, fresh=fresh, replace=replace
         )
-        if not self.wants_json():
-            self.redirect("/bind", status=303)
-            return
-        self.set_status(201)
-        self.finish(invite_json(self, view))
-
-    def finish_error(self, status: int, code: str, sentence: str) -> None:
-        if code == "wrong-password" and not self.wants_json():
-            self.redirect("/bind?problem=wrong-password", status=303)
-            return
-        super().finish_error(status, code, sentence)
+        if self.wants_json():
+            self.set_status(201)
+        self.done(invite_json(self, view))
 
 
 class InviteStatus(Page):
@@ -213,35 +220,23 @@ class InvitePicture(Page):
         self.finish(await qr.svg(f"{self.config.public_url}/b/{view.secret}"))
 
 
-class Confirm(Page):
+class Confirm(Form):
     """The six digits from the phone, where ``bind_confirm`` is ``desktop``."""
 
-    async def post(self) -> None:
+    async def act(self) -> None:
         session, _ = self.signed_in()
         invite_id = one(self.request, "id", "[0-9A-Za-z]{22}", body=True)
         digits = "".join(self.get_body_argument("code", "").split())
         await self.services.bindings.confirm(
             session, invite_id, digits, translate=self.locale.translate
         )
-        self._back()
-
-    def finish_error(self, status: int, code: str, sentence: str) -> None:
-        if code == "wrong-digits" and not self.wants_json():
-            self.redirect("/bind?problem=wrong-digits", status=303)
-            return
-        super().finish_error(status, code, sentence)
-
-    def _back(self) -> None:
-        if self.wants_json():
-            self.finish({"state": "bound"})
-        else:
-            self.redirect("/bind", status=303)
+        self.done({"state": "bound"})
 
 
-class TestNotice(Page):
+class TestNotice(Form):
     """A notice to oneself."""
 
-    async def post(self) -> None:
+    async def act(self) -> None:
         _, account = self.signed_in()
         binding = await self.services.bindings.of_account(account)
         if binding is None:
@@ -252,35 +247,26 @@ class TestNotice(Page):
             site=self.config.site_name,
         )
         await self.services.notices.send_test(binding, text)
-        if self.wants_json():
-            self.finish({"state": "sent"})
-        else:
-            self.redirect("/bind?done=test", status=303)
+        self.done({"state": "sent"}, word="test")
 
 
-class Remove(Page):
+class Remove(Form):
     """Unbinding."""
 
-    async def post(self) -> None:
+    async def act(self) -> None:
         _, account = self.signed_in()
         removed = await self.services.bindings.remove(
             account, self.browser, translate=self.locale.translate
         )
         if not removed:
             raise Refused(409, "not-bound", "This account is not bound to a WeChat.")
-        if self.wants_json():
-            self.finish({"bound": False})
-        else:
-            self.redirect("/bind?done=removed", status=303)
+        self.done({"bound": False}, word="removed")
 
 
-class Restore(Page):
+class Restore(Form):
     """Undoing the unbinding, for a day."""
 
-    async def post(self) -> None:
+    async def act(self) -> None:
         _, account = self.signed_in()
         await self.services.bindings.restore(account, self.browser, translate=self.locale.translate)
-        if self.wants_json():
-            self.finish({"bound": True})
-        else:
-            self.redirect("/bind", status=303)
+        self.done({"bound": True})

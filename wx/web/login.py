@@ -28,7 +28,8 @@ class Login(Base):
                 previous=self.get_cookie(self.cookie_name("session"), "") or "",
             )
         except Refused as refusal:
-            self._refuse(refusal)
+            # The name is not repeated, so that the answer's bytes tell nothing about it.
+            self.render("login.html", error=self.refuse(refusal), username="")
             return
         sessions = self.services.sessions
         self.set_own_cookie("session", signed_in.cookie, seconds=sessions.seconds)
@@ -36,14 +37,6 @@ class Login(Base):
         # Whoever knew the XSRF token of the visitor must not know that of the account.
         self.clear_own_cookie("xsrf")
         self.redirect("/bind", status=303)
-
-    def _refuse(self, refusal: Refused) -> None:
-        self.set_status(refusal.status)
-        if refusal.retry_after is not None:
-            self.set_header("Retry-After", str(int(refusal.retry_after) + 1))
-        sentence = self.say(refusal.message, **refusal.details)
-        # The name is not repeated, so that the answer's bytes tell nothing about it.
-        self.render("login.html", error=sentence, username="")
 
 
 class Logout(Page):

@@ -90,7 +90,7 @@ class OAuth:
         try:
             await self._profile.get("/sns/auth", params)
         except PlatformError as error:
-            if error.errcode is None or error.remedy is Remedy.RETRY:
+            if error.errcode is None or error.remedy in (Remedy.RETRY, Remedy.PAUSE):
                 raise
             return False
         return True

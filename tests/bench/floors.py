@@ -1,0 +1,158 @@
+"""What is measured against: the least that Tornado itself does for the same, each in a process.
+
+Run as ``python -m tests.bench.floors KIND``; prints ``listening on URL``.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+from tornado import locale
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+from tornado.websocket import WebSocketHandler
+
+ROOT = Path(__file__).parents[2]
+PING_SECONDS = 20
+
+
+class Echo(WebSocketHandler):
+    """A WebSocket that says hello, and then what it hears."""
+
+    def open(self) -> None:
+        self.write_message("hello")
+
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message)
+
+
+class Constant(RequestHandler):
+    """The cheapest answer there is."""
+
+    def get(self) -> None:
+        self.finish("ok\n")
+
+
+class BindPage(RequestHandler):
+    """The bind page's own template with an invite in it, and nothing behind it."""
+
+    def get_user_locale(self) -> locale.Locale:
+        return locale.get("zh")
+
+    def get_template_namespace(self) -> dict[str, Any]:
+        return super().get_template_namespace() | {
+            "site_name": "wxbind",
+            "lang": "zh",
+            "switch_url": "/bind?lang=en",
+            "account": Values(name="person1"),
+            "when": str,
+        }
+
+    def get(self) -> None:
+        self.render(
+            "bind.html",
+            binding=None,
+            invite=Values(
+                id="i" * 22,
+                url=f"http://127.0.0.1:8000/b/{'s' * 43}",
+                qr=f"/bind/invites/{'i' * 22}/qr.svg",
+                live=f"/live/{'i' * 22}",
+                number="42",
+                expires_in=600,
+                lifetime=600,
+                route="oauth",
+                state="waiting",
+                message=self.locale.translate("Scan the code with WeChat."),
+                confirm=False,
+            ),
+            follow_qr=None,
+            inside_wechat=False,
+            notice=None,
+            error=None,
+            restorable=False,
+            replacing=False,
+            demo_phone=None,
+        )
+
+
+class LoginPage(BindPage):
+    """The login page's own template."""
+
+    def get(self) -> None:
+        self.render("login.html", error=None, username="", account=None)
+
+
+class Values(dict[str, Any]):
+    """A dict whose values a template reads with a dot."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+class Platform(RequestHandler):
+    """WeChat's side, as far as a callback needs it; answers after :attr:`latency` seconds."""
+
+    latency = 0.0
+
+    async def get(self) -> None:
+        await asyncio.sleep(Platform.latency)
+        code = self.get_query_argument("code", "")
+        if code:
+            openid = f"o{code}"[:64]
+            self.finish(
+                {
+                    "openid": openid,
+                    "access_token": "user-token",
+                    "refresh_token": "refresh-token",
+                    "expires_in": 7200,
+                    "scope": "snsapi_userinfo",
+                }
+            )
+            return
+        openid = self.get_query_argument("openid", "")
+        self.finish({"openid": openid, "nickname": "小王", "sex": 1, "privilege": []})
+
+    async def post(self) -> None:
+        await asyncio.sleep(Platform.latency)
+        self.finish({"errcode": 0, "access_token": "the-token", "expires_in": 7200, "msgid": 1})
+
+
+class Latency(RequestHandler):
+    """Sets the platform's latency: ``/latency/0.1``."""
+
+    def get(self, seconds: str) -> None:
+        Platform.latency = float(seconds)
+        self.finish("ok\n")
+
+
+def _site(kind: str) -> Application:
+    pages: dict[str, Any] = {
+        "template_path": str(ROOT / "templates"),
+        "static_path": str(ROOT / "static"),
+        "xsrf_cookies": True,
+    }
+    if kind == "echo":
+        return Application(
+            [("/.*", Echo)],
+            websocket_ping_interval=PING_SECONDS,
+            websocket_ping_timeout=PING_SECONDS,
+        )
+    if kind == "platform":
+        return Application([(r"/latency/([\d.]+)", Latency), ("/.*", Platform)])
+    locale.load_translations(str(ROOT / "templates" / "locale"), encoding="utf-8")
+    rules = [("/bind", BindPage), ("/login", LoginPage), ("/healthz", Constant)]
+    return Application(rules, **pages)
+
+
+async def main(kind: str) -> None:
+    """Serve until somebody ends the process."""
+    sockets = bind_sockets(0, "127.0.0.1")
+    HTTPServer(_site(kind)).add_sockets(sockets)
+    print(f"listening on http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,103 @@
+"""People with a code open, written into a data directory before the server starts.
+
+Made by the program's own functions, so that a bench need not log in five thousand times.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from sqlite3 import Connection
+
+from wx import secret
+from wx.clock import Clock
+from wx.model import Browser, Invite, InviteState
+from wx.service.passwords import hash_now
+from wx.store import accounts, consents, database, invites, server_key, sessions
+from wx.store.database import Database
+
+PASSWORD = "a long enough password 3"
+INVITE_SECONDS = 3600
+_BROWSER = Browser("127.0.0.0/24", "Chrome, Windows")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account's browser with its invite, and a phone that said yes to it.
+
+    Args:
+        session: the value of the browser's cookie.
+        invite: the invite's id.
+        state: what the phone comes back with.
+        phone: the value of the phone's cookie.
+    """
+
+    name: str
+    session: str
+    invite: str
+    state: str
+    phone: str
+
+    @property
+    def callback(self) -> str:
+        """The address that the authorize page sends this phone to."""
+        return f"/callback?code=code{self.invite}&state={self.state}"
+
+    @property
+    def phone_cookie(self) -> dict[str, str]:
+        return {"Cookie": f"phone={self.phone}"}
+
+    @property
+    def browser_cookie(self) -> dict[str, str]:
+        return {"Cookie": f"session={self.session}"}
+
+
+async def invite_people(data: Path, count: int, *, app_id: str) -> list[Person]:
+    """Make ``count`` people in the database of a data directory; all have the same password."""
+    database.make_private(data)
+    key = server_key.load(data)
+    kept = hash_now(PASSWORD) if count else ""
+    people = [
+        Person(
+            name=f"person{number}",
+            session=secret.new_secret(),
+            invite=secret.new_id(),
+            state=secret.new_secret(),
+            phone=secret.new_secret(),
+        )
+        for number in range(count)
+    ]
+
+    def work(conn: Connection) -> None:
+        for person in people:
+            _keep(conn, person, kept, key=key, app_id=app_id)
+
+    async with await Database.open(data / database.FILE) as store:
+        await store.write(work)
+    return people
+
+
+def _keep(conn: Connection, person: Person, password: str, *, key: bytes, app_id: str) -> None:
+    now = Clock().now()
+    account = accounts.add(conn, person.name, password, admin=False, now=now)
+    session = secret.digest(person.session)
+    sessions.add(conn, session, account.id, _BROWSER, now=now)
+    invite = Invite(
+        id=person.invite,
+        account_id=account.id,
+        session=session,
+        app_id=app_id,
+        number="42",
+        state=InviteState.WAITING,
+        replace=False,
+        created_at=now,
+        expires_at=now + INVITE_SECONDS,
+        browser=_BROWSER,
+        follower_id=None,
+        confirm_state=None,
+        confirm_until=0,
+        confirm_tries=0,
+    )
+    code = secret.digest(secret.derive(key, f"invite {person.invite}"))
+    invites.add(conn, invite, secret=code)
+    consents.add(
+        conn, secret.digest(person.state), person.invite, phone=secret.digest(person.phone), now=now
+    )

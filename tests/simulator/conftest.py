@@ -1,0 +1,169 @@
+"""The simulator's world in the tests: a simulator, and a small site that uses it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from tornado.httpclient import HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.simple_httpclient import SimpleAsyncHTTPClient
+from tornado.web import Application, RequestHandler
+
+from tests.support import ManualClock
+from wx.simulator.app import Simulator
+
+
+class Client:
+    """Calls the platform as a server does."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._client = SimpleAsyncHTTPClient(force_instance=True)
+
+    async def fetch(self, path: str, body: str | bytes | None = None, **more: Any) -> HTTPResponse:
+        """The raw answer; a body makes it a POST."""
+        method = "GET" if body is None else "POST"
+        return await self._client.fetch(
+            self._simulator.base_url + path,
+            method=method,
+            body=body,
+            raise_error=False,
+            follow_redirects=False,
+            **more,
+        )
+
+    async def get(self, path: str, **query: str) -> dict[str, Any]:
+        answer = await self.fetch(f"{path}?{urlencode(query)}")
+        return dict(json.loads(answer.body))
+
+    async def post(self, path: str, body: object, **query: str) -> dict[str, Any]:
+        text = json.dumps(body, ensure_ascii=False)
+        answer = await self.fetch(f"{path}?{urlencode(query)}", text.encode())
+        return dict(json.loads(answer.body))
+
+    async def access_token(self) -> str:
+        """A working one."""
+        return str((await self.get("/cgi-bin/token", **self.credentials))["access_token"])
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        simulator = self._simulator
+        return {
+            "grant_type": "client_credential",
+            "appid": simulator.app_id,
+            "secret": simulator.app_secret,
+        }
+
+    async def exchange(self, code: str) -> dict[str, Any]:
+        query = self.credentials | {"grant_type": "authorization_code", "code": code}
+        return await self.get("/sns/oauth2/access_token", **query)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class Site:
+    """A site with one question on a page, and a callback. ``seen``: what reached it."""
+
+    def __init__(self, simulator: Simulator, client: Client) -> None:
+        self.simulator = simulator
+        self.client = client
+        self.scope = "snsapi_userinfo"
+        self.end = "#wechat_redirect"
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.answers: list[dict[str, Any]] = []
+        routes: list[Any] = [
+            (r"/b/(\w+)", _Question, {"site": self}),
+            (r"/callback", _Callback, {"site": self}),
+            (r"/loop", _Loop, {"site": self}),
+        ]
+        self.server = HTTPServer(Application(routes, log_function=lambda handler: None))
+        sockets = bind_sockets(0, "127.0.0.1")
+        self.port = sockets[0].getsockname()[1]
+        self.server.add_sockets(sockets)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def link(self, state: str = "abc123", *, scope: str | None = None) -> str:
+        """An authorize link that leads back here."""
+        return (
+            f"{self.simulator.base_url}/connect/oauth2/authorize?appid={self.simulator.app_id}"
+            f"&redirect_uri={quote(self.url + '/callback', safe='')}&response_type=code"
+            f"&scope={scope or self.scope}&state={state}{self.end}"
+        )
+
+
+class _Handler(RequestHandler):
+    def initialize(self, site: Site) -> None:
+        self.site = site
+        seen = dict(self.request.headers.get_all())
+        site.seen.append((self.request.method or "", self.request.uri or "", seen))
+
+
+class _Question(_Handler):
+    def get(self, secret: str) -> None:
+        self.set_cookie("phone", "here", httponly=True)
+        self.set_header("Set-Cookie", "phone=here; Path=/; HttpOnly")
+        self.finish(
+            '<!doctype html><html><head><link rel="stylesheet" href="/style.css">'
+            "<script>alert(1)</script></head><body onload='x()'><h1>Bind?</h1>"
+            f'<form method="post"><input type="hidden" name="secret" value="{secret}">'
+            '<button name="answer" value="yes">Bind</button>'
+            '<button name="answer" value="no">This is not me</button></form>'
+            '<a href="/other?x=1&amp;y=2">other</a></body></html>'
+        )
+
+    def post(self, secret: str) -> None:
+        if self.get_body_argument("answer", "") != "yes":
+            self.finish("refused")
+            return
+        self.redirect(self.site.link(secret), status=303)
+
+
+class _Callback(_Handler):
+    async def get(self) -> None:
+        code = self.get_query_argument("code", "")
+        if not code:
+            self.finish("cancelled")
+            return
+        answer = await self.site.client.exchange(code)
+        self.site.answers.append(answer)
+        self.finish(f"bound {answer.get('openid', answer.get('errcode'))}")
+
+
+class _Loop(_Handler):
+    def get(self) -> None:
+        self.redirect("/loop")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def simulator(io_loop: Any, clock: ManualClock) -> Iterator[Simulator]:
+    simulator = Simulator(clock=clock)
+    io_loop.run_sync(simulator.start)
+    yield simulator
+    io_loop.run_sync(simulator.stop)
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> Iterator[Client]:
+    client = Client(simulator)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def site(io_loop: Any, simulator: Simulator, client: Client) -> Iterator[Site]:
+    site = Site(simulator, client)
+    yield site
+    site.server.stop()
+    io_loop.run_sync(site.server.close_all_connections)

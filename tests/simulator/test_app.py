@@ -1,0 +1,52 @@
+"""The simulator as a whole."""
+
+import pytest
+
+from wx.simulator.app import Simulator
+
+
+@pytest.mark.gen_test
+async def test_it_starts_with_no_arguments_on_a_free_port_and_stops_twice():
+    simulator = Simulator()
+    await simulator.start()
+    assert simulator.base_url == f"http://127.0.0.1:{simulator.port}"
+    assert simulator.port > 0
+    await simulator.stop()
+    await simulator.stop()
+
+
+@pytest.mark.gen_test
+async def test_a_taken_port_is_an_error(simulator):
+    other = Simulator()
+    with pytest.raises(OSError, match="in use"):
+        await other.start(port=simulator.port)
+
+
+@pytest.mark.gen_test
+async def test_waiting_for_a_call_ends(simulator, client):
+    await client.get("/sns/auth")
+    await simulator.called("/sns/auth")
+    with pytest.raises(TimeoutError):
+        await simulator.called("/sns/auth", 2, seconds=0.01)
+
+
+@pytest.mark.gen_test
+async def test_it_knows_itself_under_each_name(simulator):
+    for name in ("127.0.0.1", "localhost", "[::1]"):
+        assert simulator.is_self(f"{name}:{simulator.port}")
+        assert not simulator.is_self(f"{name}:1")
+    assert not simulator.is_own_host("evil.example")
+    assert not simulator.is_own_host("127.0.0.1.evil.example")
+
+
+@pytest.mark.gen_test
+async def test_a_phone_stays_the_same_and_strangers_have_none(simulator):
+    assert simulator.phone("wang") is simulator.phone("wang")
+    with pytest.raises(KeyError):
+        simulator.phone("nobody")
+
+
+@pytest.mark.gen_test
+async def test_its_static_files_are_served(client):
+    for name in ("phone.css", "phone.js", "platform.css"):
+        assert (await client.fetch(f"/static/simulator/{name}")).code == 200

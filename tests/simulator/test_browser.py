@@ -1,0 +1,77 @@
+"""The phone's own browser."""
+
+import pytest
+
+from wx.simulator.browser import BrowserError
+
+
+@pytest.mark.gen_test
+async def test_endless_redirects_end(simulator, site):
+    with pytest.raises(BrowserError, match="too many redirects"):
+        await simulator.phone("wang").open(f"{site.url}/loop")
+    assert len(site.seen) == 11
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com/",
+        "http://127.0.0.1.example.com/",
+        "http://user@127.0.0.1/",
+        "file:///etc/passwd",
+        "http://[bad",
+        "http://10.0.0.1/",
+    ],
+)
+@pytest.mark.gen_test
+async def test_a_phone_goes_nowhere_but_this_machine(simulator, url):
+    with pytest.raises(BrowserError):
+        await simulator.phone("wang").open(url)
+
+
+@pytest.mark.gen_test
+async def test_a_phone_reaches_the_platform_but_not_the_knobs(simulator):
+    browser = simulator.phone("wang").browser
+    assert browser.may_open(f"{simulator.base_url}/connect/oauth2/authorize")
+    for path in ("/admin/state", "/phone/wang", "/cgi-bin/token", "/"):
+        assert not browser.may_open(simulator.base_url + path)
+        assert not browser.may_open(f"http://localhost:{simulator.port}{path}")
+
+
+@pytest.mark.gen_test
+async def test_configured_hosts_are_allowed(simulator):
+    simulator.oauth_hosts = ["wx.example.com"]
+    browser = simulator.phone("wang").browser
+    assert browser.may_open("https://wx.example.com/b/x")
+    assert not browser.may_open("https://example.com/b/x")
+
+
+@pytest.mark.gen_test
+async def test_nobody_there_is_an_error_of_the_browser(simulator, site):
+    site.server.stop()
+    with pytest.raises(BrowserError, match="did not open"):
+        await simulator.phone("wang").open(f"{site.url}/b/x")
+
+
+@pytest.mark.gen_test
+async def test_people_do_not_share_cookies(simulator, site):
+    await simulator.phone("wang").open(f"{site.url}/b/x")
+    await simulator.phone("wang").open(f"{site.url}/b/x")
+    await simulator.phone("li").open(f"{site.url}/b/x")
+    assert [headers.get("Cookie") for _, _, headers in site.seen] == [None, "phone=here", None]
+
+
+@pytest.mark.gen_test
+async def test_an_old_phone_sends_no_fetch_metadata(simulator, site):
+    phone = simulator.phone("wang")
+    await phone.open(f"{site.url}/b/x")
+    assert site.seen[0][2]["Sec-Fetch-Site"] == "none"
+    phone.browser.sends_fetch_metadata = False
+    await phone.open(f"{site.url}/b/x")
+    assert not [name for name in site.seen[1][2] if name.startswith("Sec-")]
+
+
+@pytest.mark.gen_test
+async def test_the_site_does_not_learn_who_holds_the_phone(simulator, site):
+    await simulator.phone("wang").bind(f"{site.url}/b/abc123")
+    assert not [name for _, _, seen in site.seen for name in seen if "Simulator" in name]

@@ -1,0 +1,25 @@
+"""What is told about followers."""
+
+import pytest
+
+
+@pytest.mark.gen_test
+async def test_a_follower_is_described_and_a_stranger_is_not(simulator, client, clock):
+    token = await client.access_token()
+    wang, li = simulator.world.people["wang"], simulator.world.people["li"]
+    path = "/cgi-bin/user/info"
+    answer = await client.get(path, access_token=token, openid=wang.openid)
+    assert (answer["subscribe"], answer["unionid"]) == (1, wang.unionid)
+    assert answer["subscribe_time"] == int(clock.now()) and "nickname" not in answer
+    answer = await client.get(path, access_token=token, openid=li.openid)
+    assert answer == {"subscribe": 0, "openid": li.openid}
+    answer = await client.get(path, access_token=token, openid="nobody")
+    assert answer["errcode"] == 40003
+
+
+@pytest.mark.gen_test
+async def test_everybody_has_a_picture(simulator, client):
+    for person in simulator.world.people.values():
+        answer = await client.fetch(person.avatar)
+        assert answer.code == 200 and answer.body.startswith(b"<svg")
+    assert (await client.fetch("/avatar/nobody.svg")).code == 404

@@ -1,0 +1,148 @@
+"""How every API call of the platform is answered (platform document, section 0)."""
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import HTTPError, RequestHandler
+
+if TYPE_CHECKING:
+    from wx.simulator.app import Simulator
+
+_TEXTS = {
+    -1: "system error",
+    40001: "invalid credential, access_token is invalid or not latest",
+    40002: "invalid grant_type",
+    40003: "invalid openid",
+    40008: "invalid message type",
+    40013: "invalid appid",
+    40014: "invalid access_token",
+    40029: "invalid code",
+    40030: "invalid refresh_token",
+    40036: "invalid template_id size",
+    40037: "invalid template_id",
+    40066: "invalid url",
+    40125: "invalid appsecret",
+    40163: "code been used",
+    41001: "access_token missing",
+    41002: "appid missing",
+    41003: "refresh_token missing",
+    41004: "appsecret missing",
+    41008: "missing code",
+    41009: "missing openid",
+    42001: "access_token expired",
+    42002: "refresh_token expired",
+    43001: "require GET method",
+    43002: "require POST method",
+    43004: "require subscribe",
+    44002: "empty post data",
+    44004: "empty content",
+    45002: "content size out of limit",
+    45009: "reach max api daily quota limit",
+    45015: "response out of time limit or subscription is canceled",
+    45047: "out of response count limit",
+    47001: "data format error",
+    48001: "api unauthorized",
+}
+
+
+class Failure(Exception):
+    """The call is answered with this error code."""
+
+    def __init__(self, errcode: int, errmsg: str = "") -> None:
+        super().__init__(errcode)
+        self.errcode = errcode
+        self.errmsg = errmsg or _TEXTS.get(errcode, "error")
+
+
+class Api(RequestHandler):
+    """One call. A subclass says its ``verb`` and gives its ``reply``."""
+
+    verb = "GET"
+    content_type = "application/json; encoding=utf-8"
+
+    @property
+    def simulator(self) -> "Simulator":
+        simulator: Simulator = self.application.settings["simulator"]
+        return simulator
+
+    def reply(self) -> dict[str, Any]:
+        """The answer in case of success; raises Failure otherwise."""
+        raise Failure(40066)
+
+    def prepare(self) -> None:
+        if not self.simulator.is_own_host(self.request.host):
+            raise HTTPError(421)
+
+    async def get(self) -> None:
+        await self._serve("GET")
+
+    async def post(self) -> None:
+        await self._serve("POST")
+
+    def query(self, name: str, *, missing: int) -> str:
+        """A parameter of the query, or the error code for its absence."""
+        value = self.get_query_argument(name, "", strip=False)
+        if not value:
+            raise Failure(missing)
+        return value
+
+    def json(self) -> dict[str, Any]:
+        """The posted JSON object, whatever its declared type."""
+        if not self.request.body.strip():
+            raise Failure(44002)
+        try:
+            body = json.loads(self.request.body)
+        except ValueError as error:
+            raise Failure(47001) from error
+        if not isinstance(body, dict):
+            raise Failure(47001)
+        return body
+
+    async def _serve(self, verb: str) -> None:
+        path = self.request.path
+        fault = self.simulator.record_call(path)
+        await self.simulator.faults.wait(path)
+        if fault is not None and fault.kind in ("hang", "drop"):
+            if fault.kind == "hang":
+                await self.simulator.faults.hold()
+            self.detach().close()
+            return
+        if fault is not None and fault.kind == "answer":
+            self.set_status(fault.status)
+            if fault.body is not None:
+                self._send(fault.body, fault.content_type)
+                return
+            self._send_json(self._refusal(Failure(fault.errcode or 0)), fault.content_type)
+            return
+        answer = self._answer(verb, path)
+        if fault is not None:
+            answer = self._refusal(Failure(-1))
+        self._send_json(answer)
+
+    def _answer(self, verb: str, path: str) -> dict[str, Any]:
+        try:
+            if verb != self.verb and type(self) is not Api:
+                raise Failure(43002 if self.verb == "POST" else 43001)
+            limit = self.simulator.world.quotas.get(path)
+            if limit is not None and self.simulator.calls_today(path) > limit:
+                raise Failure(45009)
+            return self.reply()
+        except Failure as failure:
+            return self._refusal(failure)
+
+    def _refusal(self, failure: Failure) -> dict[str, Any]:
+        moment = int(self.simulator.world.clock.now())
+        rid = f"{moment:08x}-{secrets.randbits(32):08x}-{secrets.randbits(32):08x}"
+        return {"errcode": failure.errcode, "errmsg": f"{failure.errmsg} rid: {rid}"}
+
+    def _send_json(self, answer: dict[str, Any], content_type: str | None = None) -> None:
+        self.simulator.record_answer(self.request.path, int(answer.get("errcode", 0)))
+        text = json.dumps(answer, ensure_ascii=False)
+        if self.simulator.world.dirty_nicknames:
+            text = text.replace('"nickname": "', '"nickname": "\x08')
+        self._send(text, content_type)
+
+    def _send(self, body: str | bytes, content_type: str | None) -> None:
+        self.set_header("Content-Type", content_type or self.content_type)
+        self.finish(body)

@@ -1,0 +1,186 @@
+"""The simulator as a whole: WeChat's servers and a few phones, on this machine."""
+
+import asyncio
+import socket
+from collections import Counter, deque
+from urllib.parse import urlsplit
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from wx.clock import Clock
+from wx.paths import STATIC, TEMPLATES
+from wx.simulator import admin, messages, pages, tokens, users, web
+from wx.simulator.api import Api
+from wx.simulator.faults import Fault, Faults
+from wx.simulator.live import Live
+from wx.simulator.oauth import (
+    AUTHORIZE,
+    Answer,
+    Authorize,
+    Exchange,
+    Incomplete,
+    Question,
+    Renewal,
+    UserInfo,
+    UserTokenCheck,
+    is_loopback,
+)
+from wx.simulator.phone import Phone
+from wx.simulator.template import SAMPLE
+from wx.simulator.world import World
+
+LOG_LENGTH = 500  # calls that are remembered
+
+
+class Simulator:
+    """Plays the platform; serves as ``api_base``, ``open_base`` and ``mp_base`` at once.
+
+    Args:
+        clock: where all times come from.
+        app_id: the account's appid.
+        app_secret: the account's secret, 32 hexadecimal digits.
+        account_name: the account's name, as people see it.
+        oauth_hosts: the web authorization domains; None allows the loopback ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        app_id: str = "wx5a17c0de00000001",
+        app_secret: str = "5a17c0de5a17c0de5a17c0de5a17c0de",
+        account_name: str = "wxbind demo",
+        oauth_hosts: list[str] | None = None,
+    ) -> None:
+        self.world = World(clock or Clock(), app_id, app_secret, account_name)
+        self.faults = Faults(self.world)
+        self.app_id = app_id
+        self.app_secret = app_secret
+        self.oauth_hosts = oauth_hosts
+        self.template_id = SAMPLE.id
+        self.address = "127.0.0.1"
+        self.port = 0
+        self.calls: Counter[str] = Counter()
+        self.log: deque[tuple[str, int]] = deque(maxlen=LOG_LENGTH)
+        self.sockets: set[Live] = set()
+        self.version = 0  # counts every change that a drawn phone may show
+        self.classic_tokens = tokens.Family(self.world, "74")
+        self.stable_tokens = tokens.Family(self.world, "75")
+        self.questions: dict[str, Question] = {}
+        self.sent_templates: dict[tuple[str, str], tuple[float, int]] = {}
+        self._calls_by_day: Counter[tuple[str, int]] = Counter()
+        self._call = asyncio.Event()
+        self._phones: dict[str, Phone] = {}
+        self._server: HTTPServer | None = None
+        self.world.watchers.append(lambda person: self._changed())
+
+    async def start(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen; port 0 picks a free one. Raises OSError where the port is taken."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listener = socket.create_server((address, port), family=family)
+        listener.setblocking(False)
+        self.address, self.port = address, listener.getsockname()[1]
+        self._server = HTTPServer(self._application(), max_body_size=1 << 20)
+        self._server.add_sockets([listener])
+
+    async def stop(self) -> None:
+        """End every connection, those that hang included; live sockets are told so."""
+        self.faults.release()
+        for live in list(self.sockets):
+            live.close(1001, "the simulator stops")
+        for phone in self._phones.values():
+            phone.browser.close()
+        if self._server is not None:
+            self._server.stop()
+            await self._server.close_all_connections()
+            self._server = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the platform is: scheme, host and port."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"http://{host}:{self.port}"
+
+    def phone(self, person_id: str) -> Phone:
+        """The phone of this person; KeyError for a stranger."""
+        if person_id not in self._phones:
+            self._phones[person_id] = Phone(self, self.world.people[person_id])
+        return self._phones[person_id]
+
+    def is_own_host(self, host: str) -> bool:
+        """Whether a Host header names this machine, with or without a port."""
+        name = urlsplit(f"//{host}").hostname or ""
+        return is_loopback(name) or name == self.address
+
+    def is_self(self, netloc: str) -> bool:
+        """Whether a host and port mean this simulator."""
+        return self.is_own_host(netloc) and urlsplit(f"//{netloc}").port == self.port
+
+    def record_call(self, path: str) -> Fault | None:
+        """Count an API call, and give the fault that it meets."""
+        self.calls[path] += 1
+        self._calls_by_day[path, tokens.day(self.world.clock)] += 1
+        self._call.set()
+        self._call = asyncio.Event()
+        return self.faults.take(path)
+
+    def record_answer(self, path: str, errcode: int) -> None:
+        """Remember what a call was answered with."""
+        self.log.append((path, errcode))
+        self._changed()
+
+    def calls_today(self, path: str) -> int:
+        """How often a path was called on this day of the platform."""
+        return self._calls_by_day[path, tokens.day(self.world.clock)]
+
+    async def called(self, path: str, times: int = 1, *, seconds: float = 10) -> None:
+        """Wait until a path was called this often; TimeoutError after ``seconds``."""
+        async with asyncio.timeout(seconds):
+            while self.calls[path] < times:
+                await self._call.wait()
+
+    def _changed(self) -> None:
+        self.version += 1
+        for live in list(self.sockets):
+            live.tell()
+
+    def _application(self) -> Application:
+        return Application(
+            [
+                (r"/cgi-bin/token", tokens.ClassicToken),
+                (r"/cgi-bin/stable_token", tokens.StableToken),
+                (AUTHORIZE, Authorize),
+                (r"/connect/oauth2/answer", Answer),
+                (r"/connect/incomplete", Incomplete),
+                (r"/sns/oauth2/access_token", Exchange),
+                (r"/sns/oauth2/refresh_token", Renewal),
+                (r"/sns/userinfo", UserInfo),
+                (r"/sns/auth", UserTokenCheck),
+                (r"/cgi-bin/message/template/send", messages.TemplateSend),
+                (r"/cgi-bin/message/custom/send", messages.CustomSend),
+                (r"/cgi-bin/template/get_all_private_template", messages.TemplateList),
+                (r"/cgi-bin/user/info", users.UserInfo),
+                (r"/", pages.Home),
+                (r"/phone/scan", web.Scan),
+                (r"/phone/(\w+)", pages.Chats),
+                (r"/phone/(\w+)/chat", pages.Chat),
+                (r"/phone/(\w+)/account", pages.Account),
+                (r"/phone/(\w+)/scan", pages.Scanner),
+                (r"/phone/(\w+)/browser", pages.WebPage),
+                (r"/phone/(\w+)/snapshot", pages.Snapshot),
+                (r"/phone/(\w+)/full", pages.FullService),
+                (r"/phone/(\w+)/web/https?/.+", web.Web),
+                (r"/phone/(\w+)/live", Live),
+                (r"/admin/faults", admin.FaultsAdmin),
+                (r"/admin/people/(\w+)", admin.PeopleAdmin),
+                (r"/admin/state", admin.StateAdmin),
+                (r"/avatar/(\w+)\.svg", users.Avatar),
+            ],
+            default_handler_class=Api,
+            simulator=self,
+            static_path=str(STATIC),
+            template_path=str(TEMPLATES),
+            cross_origin_protection=True,
+            log_function=lambda handler: None,
+        )

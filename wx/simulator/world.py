@@ -1,0 +1,216 @@
+"""The world that the simulator plays: one WeChat account, and the people who may follow it.
+
+Plain state and what happens to it in time; the HTTP side is in the other files. Everything is
+meant to be read by tests.
+"""
+
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from wx.clock import Clock
+from wx.simulator.template import SAMPLE, Template
+
+CODE_SECONDS = 300  # platform document, 2.1
+USER_TOKEN_SECONDS = 7200  # 2.2
+REFRESH_TOKEN_SECONDS = 30 * 86400  # 2.3
+_ALPHABET = string.ascii_letters + string.digits
+
+
+def random_text(length: int) -> str:
+    """``length`` letters and digits, as the platform's own identifiers look."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+@dataclass
+class Message:
+    """One bubble in a person's chat. ``mine``: the person wrote it. ``at`` is Unix seconds."""
+
+    kind: str  # "text", "template", or another msgtype of a custom message
+    text: str
+    at: float
+    title: str = ""
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    url: str = ""
+    mine: bool = False
+    id: int = 0
+
+
+@dataclass
+class Allowance:
+    """How many custom messages one action of a person allows, and until when (4.4)."""
+
+    left: int
+    until: float
+
+
+@dataclass
+class Person:
+    """Somebody with a phone. ``snapshot``: WeChat shows them snapshot pages (2.6)."""
+
+    id: str
+    name: str
+    nickname: str
+    openid: str
+    unionid: str
+    sex: int
+    province: str
+    city: str
+    country: str
+    privilege: list[str] = field(default_factory=list)
+    following: bool = False
+    snapshot: bool = False
+    followed_at: float = 0.0
+    unread: int = 0
+    chat: list[Message] = field(default_factory=list)
+    allowances: dict[str, Allowance] = field(default_factory=dict)
+
+    @property
+    def avatar(self) -> str:
+        """The path of the picture at the simulator."""
+        return f"/avatar/{self.id}.svg"
+
+
+@dataclass
+class AccessToken:
+    """The account's API credential. ``dead``: the errcode that it is answered with, or 0."""
+
+    value: str
+    expires_at: float  # monotonic seconds, as all times in this file that end something
+    retired_at: float | None = None
+    dead: int = 0
+
+
+@dataclass
+class Code:
+    """What the authorize page gave for one visit (2.1)."""
+
+    value: str
+    person: Person
+    scope: str
+    expires_at: float
+    snapshot: bool = False
+    used: bool = False
+
+
+@dataclass
+class UserToken:
+    """One person's token for ``/sns/*`` (2.2). ``openid`` is a made-up one for a snapshot."""
+
+    value: str
+    refresh: str
+    person: Person
+    openid: str
+    unionid: str
+    scope: str
+    expires_at: float
+    refresh_expires_at: float
+    snapshot: bool = False
+
+
+def _people() -> list[Person]:
+    wang, li, zhang = ("WangXiaoMing_aaaaaaa", "LiJing-bbbbbbbbbbbbb", "ZhangWei_ccccccccccc")
+    first = Person(
+        "wang",
+        "王小明",
+        "王小明🌻",
+        f"oSim0001{wang}",
+        f"uSim0001{wang}",
+        1,
+        "广东",
+        "深圳",
+        "中国",
+    )
+    first.privilege.append("chinaunicom")
+    first.following = True
+    return [
+        first,
+        Person("li", "李静", "李静", f"oSim0002{li}", f"uSim0002{li}", 2, "浙江", "杭州", "中国"),
+        Person(
+            "zhang", "张伟", "张伟 David", f"oSim0003{zhang}", f"uSim0003{zhang}",
+            1, "北京", "海淀", "中国",
+        ),
+    ]  # fmt: skip
+
+
+class World:
+    """One account and its people.
+
+    Args:
+        clock: where all times come from.
+        app_id: the account's appid.
+        app_secret: the account's secret.
+        account_name: the account's name, as people see it.
+    """
+
+    token_seconds = 7200  # life of an access token (1.1)
+    overlap_seconds = 300  # how long a replaced access token still works (1.1)
+    regions = True  # give sex and region, which the platform has kept back since 2021 (2.4)
+    dirty_nicknames = False  # raw control characters in JSON (section 0)
+
+    def __init__(self, clock: Clock, app_id: str, app_secret: str, account_name: str) -> None:
+        self.clock = clock
+        self.app_id = app_id
+        self.app_secret = app_secret
+        self.account_name = account_name
+        self.people = {person.id: person for person in _people()}
+        self.templates: dict[str, Template] = {SAMPLE.id: SAMPLE}
+        self.tokens: dict[str, AccessToken] = {}
+        self.codes: dict[str, Code] = {}
+        self.user_tokens: dict[str, UserToken] = {}
+        self.quotas: dict[str, int] = {}  # calls a day by path; none are limited at first
+        self.messages: list[tuple[Person, Message]] = []  # all that reached a chat, in order
+        self.watchers: list[Callable[[Person], None]] = []  # told of each change to a person
+        self._last_message = 0
+        for person in self.people.values():
+            person.followed_at = clock.now() if person.following else 0.0
+
+    def by_openid(self, openid: object) -> Person | None:
+        """The person with this openid at this account."""
+        return next((one for one in self.people.values() if one.openid == openid), None)
+
+    def deliver(self, person: Person, message: Message) -> None:
+        """Put a message of the account, or of the person, into the chat."""
+        self._last_message += 1
+        message.id = self._last_message
+        person.chat.append(message)
+        self.messages.append((person, message))
+        if not message.mine:
+            person.unread += 1
+        self.changed(person)
+
+    def follow(self, person: Person) -> None:
+        """The person follows the account: three custom messages in a minute are allowed (4.4)."""
+        if person.following:
+            return
+        person.following = True
+        person.followed_at = self.clock.now()
+        self.allow(person, "follow", count=3, seconds=60)
+        self.changed(person)
+
+    def unfollow(self, person: Person) -> None:
+        """The person leaves; the chat stays readable, and every window closes."""
+        person.following = False
+        person.allowances.clear()
+        self.changed(person)
+
+    def say(self, person: Person, text: str) -> None:
+        """The person writes to the account: five custom messages in 48 hours are allowed (4.4)."""
+        self.allow(person, "message", count=5, seconds=48 * 3600)
+        self.deliver(person, Message("text", text, self.clock.now(), mine=True))
+
+    def read(self, person: Person) -> None:
+        """The person looks at the chat."""
+        if person.unread:
+            person.unread = 0
+            self.changed(person)
+
+    def allow(self, person: Person, action: str, *, count: int, seconds: float) -> None:
+        """A person's action renews what the account may send."""
+        person.allowances[action] = Allowance(count, self.clock.monotonic() + seconds)
+
+    def changed(self, person: Person) -> None:
+        """Tell those who watch that something about a person is different."""
+        for watcher in list(self.watchers):
+            watcher(person)
