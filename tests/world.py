@@ -1,6 +1,7 @@
 """A whole wxbind in one test: real sockets, a real SQLite file, the simulator, a clock we move."""
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from wx.app import Server
 from wx.service.accounts import Accounts
 from wx.service.passwords import Passwords
 from wx.simulator.app import Simulator
-from wx.store import database
+from wx.store import database, server_key
 from wx.store.database import Database
 
 PASSWORD = "a fine long secret 7"  # planted: the log scan looks for it
@@ -31,6 +32,7 @@ class Desktop:
         self.base = base
         self.cookies: dict[str, str] = {}
         self.sockets: list[Socket] = []
+        self.seen: set[str] = set()  # secrets that it was given
         self.headers = {"Accept-Language": language, "User-Agent": "Mozilla/5.0 Chrome/150 Linux"}
         self._client = SimpleAsyncHTTPClient(force_instance=True, max_clients=200)
 
@@ -60,6 +62,7 @@ class Desktop:
             name, _, value = line.partition(";")[0].partition("=")
             if value and value != '""':
                 self.cookies[name] = value
+                self.seen.add(value)
             else:
                 self.cookies.pop(name, None)
         return response
@@ -90,7 +93,9 @@ class Desktop:
         """A code for the signed-in account."""
         response = await self.post("/bind/invites", json_answer=True, **fields)
         assert response.code == 201, response.body
-        return json.loads(response.body)
+        invite = json.loads(response.body)
+        self.seen.add(invite["url"].rpartition("/")[2])
+        return invite
 
     async def state(self, invite: Mapping[str, Any]) -> dict[str, Any]:
         """How an invite stands, as JSON."""
@@ -184,6 +189,17 @@ class World:
                 await Accounts(store, self.clock, hasher).add(name, password)
         finally:
             hasher.close()
+
+    def secrets(self) -> set[str]:
+        """Everything that was planted or handed out, and belongs in no log line."""
+        platform = self.simulator.world
+        found = {PASSWORD, self.simulator.app_secret}
+        found |= set(platform.tokens) | set(platform.codes) | set(platform.user_tokens)
+        for desktop in self.desktops:
+            found |= desktop.seen
+        with contextlib.suppress(OSError):
+            found.add((self.folder / "data" / server_key.FILE).read_text())
+        return {secret for secret in found if len(secret) >= 8}
 
     async def stop(self) -> None:
         for desktop in self.desktops:

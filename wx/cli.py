@@ -50,6 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(words: list[str]) -> argparse.Namespace:
     if (not words or words[0].startswith("-")) and not {"-h", "--help", "--version"} & set(words):
         words = ["serve", *words]
+    options = make_parser().parse_args(words)
+    if options.verb == "account" and (options.name is None) != (options.action == "list"):
+        print("wxbind: account list takes no NAME, the others take one", file=sys.stderr)
+        sys.exit(2)
+    return options
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
     keys = _key_parser()
     parser = argparse.ArgumentParser(prog="wxbind", description="Ties accounts to WeChat.")
     parser.add_argument("--version", action="version", version=f"wxbind {__version__}")
@@ -71,10 +80,7 @@ def _parse(words: list[str]) -> argparse.Namespace:
     account.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
     )
-    options = parser.parse_args(words)
-    if options.verb == "account" and (options.name is None) != (options.action == "list"):
-        account.error("list takes no NAME, the others take one")
-    return options
+    return parser
 
 
 def _key_parser() -> argparse.ArgumentParser:
@@ -172,7 +178,9 @@ def _simulate(options: argparse.Namespace) -> int:
 
     async def run(stopped: asyncio.Event) -> None:
         from wx.simulator.app import Simulator
+        from wx.web.routes import load_languages
 
+        load_languages()
         simulator = Simulator(clock=Clock())
         try:
             await simulator.start(address=chosen.address, port=chosen.port)
@@ -242,11 +250,18 @@ def _print_accounts(rows: list[Any]) -> None:
 
 def _ask_password(from_input: bool) -> str:
     if from_input:
-        return sys.stdin.readline().rstrip("\r\n")
+        try:
+            return sys.stdin.buffer.readline().decode("utf-8").rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise Refused(400, "not-text", "The password is not UTF-8 text.") from None
     if not sys.stdin.isatty():
         raise Refused(400, "no-terminal", "No terminal to ask at; use --password-stdin.")
-    password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
+    try:
+        password = getpass.getpass("Password: ")
+        again = getpass.getpass("Again: ")
+    except EOFError:
+        raise Refused(400, "no-password", "No password was typed.") from None
+    if again != password:
         raise Refused(400, "not-the-same", "The two are not the same.")
     return password
 

@@ -43,12 +43,13 @@ class Scrubber(logging.Formatter):
         # A line break that is not ours could forge a line of the log.
         message = _message(record).replace("\r", "\\r").replace("\n", "\\n")
         record.msg, record.args = message, None
-        text = self._hide(super().format(record))
-        if len(text) > LINE_LIMIT:  # a traceback says most at its two ends
-            text = f"{text[: LINE_LIMIT // 2]} … {text[3 - LINE_LIMIT // 2 :]}"
         # Traceback lines are ours, but the exception's text may hold anything: set them in.
-        text = text.replace("\n", "\n  ")
-        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+        text = self._hide(super().format(record)).replace("\n", "\n  ")
+        text = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+        if len(text) <= LINE_LIMIT:
+            return text
+        # A traceback says most at its two ends.
+        return f"{text[: LINE_LIMIT // 2]} … {text[3 - LINE_LIMIT // 2 :]}"
 
     def _hide(self, text: str) -> str:
         for secret in self._secrets:

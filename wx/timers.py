@@ -10,6 +10,7 @@ from tornado.ioloop import PeriodicCallback
 
 log = logging.getLogger(__name__)
 
+STOP_SECONDS = 3  # that a run under way gets when the server stops
 DEADLINE_SECONDS = 20  # longer than the longest wait inside, so that it never is the usual end
 
 
@@ -27,7 +28,7 @@ class Timers:
     """Runs timers. None of them overlaps itself, wedges, or is lost when its work fails."""
 
     def __init__(self, timers: list[Timer]) -> None:
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[str, asyncio.Task[None]] = {}  # by the timer's name
         self._timers = timers
         self._callbacks = [
             PeriodicCallback(functools.partial(self._run, timer), timer.seconds * 1000)
@@ -46,7 +47,7 @@ class Timers:
         for callback in self._callbacks:
             callback.stop()  # which does not wait for the run under way
         if self._running:
-            _, late = await asyncio.wait(self._running, timeout=3)
+            _, late = await asyncio.wait(self._running.values(), timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
@@ -55,17 +56,23 @@ class Timers:
         await asyncio.wait([self._spawn(timer)])
 
     def _spawn(self, timer: Timer) -> "asyncio.Task[None]":
+        # The first run, of start(), may still be under way when the first period is over.
+        if task := self._running.get(timer.name):
+            return task
         task = asyncio.create_task(_bounded(timer), name=f"timer {timer.name}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[timer.name] = task
+        task.add_done_callback(lambda _: self._running.pop(timer.name))
         return task
 
 
 async def _bounded(timer: Timer) -> None:
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS) as limit:
             await timer.work()
     except TimeoutError:
-        log.error("timer %s hung and was ended after %d s", timer.name, DEADLINE_SECONDS)
+        if limit.expired():
+            log.error("timer %s hung and was ended after %g s", timer.name, DEADLINE_SECONDS)
+        else:
+            log.exception("timer %s failed", timer.name)
     except Exception:
         log.exception("timer %s failed", timer.name)

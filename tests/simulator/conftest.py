@@ -79,6 +79,7 @@ class Site:
             (r"/b/(\w+)", _Question, {"site": self}),
             (r"/callback", _Callback, {"site": self}),
             (r"/loop", _Loop, {"site": self}),
+            (r"/away", _Away, {"site": self}),
         ]
         self.server = HTTPServer(Application(routes, log_function=lambda handler: None))
         sockets = bind_sockets(0, "127.0.0.1")
@@ -139,6 +140,11 @@ class _Callback(_Handler):
 class _Loop(_Handler):
     def get(self) -> None:
         self.redirect("/loop")
+
+
+class _Away(_Handler):
+    def get(self) -> None:
+        self.redirect(self.get_query_argument("to"))
 
 
 @pytest.fixture

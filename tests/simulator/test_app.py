@@ -36,6 +36,7 @@ async def test_it_knows_itself_under_each_name(simulator):
         assert simulator.is_self(f"{name}:{simulator.port}")
         assert not simulator.is_self(f"{name}:1")
     assert not simulator.is_own_host("evil.example")
+    assert not simulator.is_own_host("[bad")
     assert not simulator.is_own_host("127.0.0.1.evil.example")
 
 

@@ -1,5 +1,7 @@
 """The phone's own browser."""
 
+from urllib.parse import quote
+
 import pytest
 
 from wx.simulator.browser import BrowserError
@@ -25,8 +27,25 @@ async def test_endless_redirects_end(simulator, site):
 )
 @pytest.mark.gen_test
 async def test_a_phone_goes_nowhere_but_this_machine(simulator, url):
+    phone = simulator.phone("wang")
+    assert not phone.browser.may_open(url)
     with pytest.raises(BrowserError):
-        await simulator.phone("wang").open(url)
+        await phone.open(url)
+
+
+@pytest.mark.parametrize("url", ["http://example.com/", "http://127.0.0.1:99999/", "http://[bad"])
+@pytest.mark.gen_test
+async def test_a_redirect_to_elsewhere_is_not_followed(simulator, site, url):
+    with pytest.raises(BrowserError):
+        await simulator.phone("wang").open(f"{site.url}/away?to={quote(url)}")
+
+
+@pytest.mark.gen_test
+async def test_a_way_over_another_site_is_not_forgotten(simulator, site):
+    site.scope = "snsapi_base"
+    await simulator.phone("wang").bind(f"{site.url}/b/abc123")
+    sites = [headers["Sec-Fetch-Site"] for _, _, headers in site.seen]
+    assert sites == ["none", "same-origin", "same-site"]
 
 
 @pytest.mark.gen_test
@@ -49,7 +68,7 @@ async def test_configured_hosts_are_allowed(simulator):
 @pytest.mark.gen_test
 async def test_nobody_there_is_an_error_of_the_browser(simulator, site):
     site.server.stop()
-    with pytest.raises(BrowserError, match="did not open"):
+    with pytest.raises(BrowserError, match="no usable answer came"):
         await simulator.phone("wang").open(f"{site.url}/b/x")
 
 

@@ -35,6 +35,7 @@ def test_a_cookie_is_replaced_and_removed(jar, clock):
 def test_plain_http_neither_sets_nor_gets_a_secure_cookie(jar):
     jar.store(SITE, ["__Host-a=1; Path=/; Secure", "b=1; Secure", "__Secure-c=1"])
     assert jar.header(SITE) == ""
+    jar.store("http://example.com/", ["d=1; Secure"])
     jar.store("https://example.com/", ["__Host-a=1; Path=/; Secure", "b=1; Secure"])
     assert jar.header("https://example.com/") == "__Host-a=1; b=1"
     assert jar.header("http://example.com/") == ""

@@ -43,6 +43,7 @@ WEB = "/phone/wang/web/http/127.0.0.1:8000"
         ('<meta charset="utf-8">', '<meta charset="utf-8">'),
         ("<!doctype html><p>a &amp; b &#60; c</p>", "<!doctype html><p>a &amp; b &#60; c</p>"),
         ('<svg><path d="M0 0"/></svg>', '<svg><path d="M0 0"></path></svg>'),
+        ("<svg><script/></svg>after", "<svg></svg>after"),
         ('<base href="/deep/"><a href="x">', f'<a href="{WEB}/deep/x">'),
         ("<p><!-- note -->text", "<p>text"),
     ],

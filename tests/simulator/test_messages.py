@@ -37,7 +37,7 @@ def sender(simulator, client):
 @pytest.mark.gen_test
 async def test_a_template_message_reaches_the_chat(simulator, sender, clock):
     answer = await sender.template(url="http://127.0.0.1/x")
-    assert answer["errcode"] == 0 and answer["msgid"] > 2**53
+    assert answer["errcode"] == 0 and answer["msgid"] >= 2**60
     person = simulator.world.people["wang"]
     [message] = person.chat
     assert (message.kind, message.title, message.at) == ("template", "系统通知", clock.now())
@@ -123,6 +123,8 @@ async def test_following_allows_three_for_a_minute(simulator, sender, clock):
 async def test_nobody_who_left_gets_a_message(simulator, sender):
     await simulator.phone("wang").say("hi")
     await simulator.phone("wang").unfollow()
+    assert (await sender.text())["errcode"] == 45015
+    await simulator.phone("wang").say("still there?")
     assert (await sender.text())["errcode"] == 45015
     assert (await sender.template())["errcode"] == 43004
 

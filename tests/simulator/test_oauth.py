@@ -141,6 +141,8 @@ async def test_a_persons_token_is_renewed_for_thirty_days(simulator, site, clien
         ("127.0.0.1%3A", "example.com%3A", 10003),
         ("127.0.0.1%3A", "127.0.0.1.example.com%3A", 10003),
         ("http%3A", "ftp%3A", 10003),
+        ("127.0.0.1%3A", "%5Bbad%3A", 10003),
+        ("%2F%2F127.0.0.1", "%2F%2Fuser%40127.0.0.1", 10003),
     ],
 )
 @pytest.mark.gen_test

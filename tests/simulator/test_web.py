@@ -53,6 +53,26 @@ async def test_a_form_is_posted_with_the_sites_own_origin_and_leads_to_the_conse
 
 
 @pytest.mark.gen_test
+async def test_a_site_sees_a_link_a_picture_and_a_scan_as_what_they_are(simulator, site, client):
+    frame = {"Sec-Fetch-Dest": "iframe", "Accept-Language": "en"}
+    inside = frame | {"Referer": simulator.base_url + web(site, "/b/one")}
+    outside = frame | {"Referer": f"{simulator.base_url}/phone/wang/browser"}
+    picture = inside | {"Sec-Fetch-Dest": "image"}
+    await client.fetch(web(site, "/b/one"), headers=outside)
+    await client.fetch(web(site, "/b/picture"), headers=picture)
+    await client.fetch(web(site, "/b/two"), headers=inside)
+    await client.fetch(web(site, "/b/scanned"), headers=outside)
+    names = ("Sec-Fetch-Dest", "Sec-Fetch-Site", "Referer")
+    assert [tuple(seen.get(name) for name in names) for _, _, seen in site.seen] == [
+        ("document", "none", None),
+        ("image", "same-origin", f"{site.url}/b/one"),
+        ("document", "same-origin", f"{site.url}/b/one"),
+        ("document", "none", None),
+    ]
+    assert {seen["Accept-Language"] for _, _, seen in site.seen} == {"en"}
+
+
+@pytest.mark.gen_test
 async def test_a_page_of_the_web_cannot_post_for_a_person(site, client):
     headers = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
     answer = await client.fetch(web(site, "/b/abc123"), "answer=yes", headers=headers)

@@ -13,7 +13,7 @@ from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
 from wx.model import Account, Binding, Browser, Consent, Invite, InviteState, Profile, Session
 from wx.service.hub import Hub
-from wx.service.invites import CONFIRM_SECONDS, Invites
+from wx.service.invites import CONFIRM_SECONDS, Invites, stands
 from wx.service.notices import Notices
 from wx.store import accounts, bindings, consents, followers, invites
 from wx.store.database import Database
@@ -144,14 +144,21 @@ class Bindings:
             Refused: 400 nobody's state, 403, 409, 410, 502, 503 (with the settled outcome as code).
         """
         state = secret.digest(callback.state)
-        consent, invite, account = await self._database.read(lambda conn: _find(conn, state))
+        now = self._clock.now()
+        consent, invite, account, standing = await self._database.read(
+            lambda conn: (*(found := _find(conn, state)), stands(conn, found[1], now=now))
+        )
         sure = callback.asked or secret.same(secret.digest(callback.phone), consent.phone)
         code = secret.digest(callback.code)
         if not callback.code:
             return await self._declined(consent, invite, account, sure=sure)
         repeated = consent.code is not None and consent.code == code
         if not sure and not (repeated and consent.outcome):
-            self._refuse_over(consent, invite)
+            # Nobody is asked a question that can come to nothing.
+            if invite.state is InviteState.BOUND:
+                raise _refusal("used")
+            if not standing:
+                raise _refusal("expired")
             raise AskFirst(account.name, invite)
         outcome = consent.outcome if repeated and consent.outcome else ""
         if not outcome:
@@ -168,7 +175,7 @@ class Bindings:
         """
         now = self._clock.now()
 
-        def work(conn: sqlite3.Connection) -> tuple[str, int]:
+        def work(conn: sqlite3.Connection) -> tuple[str, int, Binding | None]:
             invite = invites.find(conn, invite_id)
             if invite is None or invite.session != session.digest:
                 raise Refused(404, "unknown-invite", "There is no such code on this computer.")
@@ -182,12 +189,12 @@ class Bindings:
                 if tries >= CONFIRM_TRIES:
                     invites.mark(conn, invite_id, InviteState.REFUSED)
                     consents.mark_outcome(conn, consent, "refused")
-                return "wrong", tries
-            outcome = self._bind(conn, invite, follower_id, route="oauth", now=now)
+                return "wrong", tries, None
+            outcome, replaced = self._bind(conn, invite, follower_id, route="oauth", now=now)
             consents.mark_outcome(conn, consent, outcome)
-            return outcome, tries
+            return outcome, tries, replaced
 
-        outcome, tries = await self._database.write(work)
+        outcome, tries, replaced = await self._database.write(work)
         self._hub.publish(invite_id)
         if outcome == "wrong":
             left = CONFIRM_TRIES - tries
@@ -195,7 +202,7 @@ class Bindings:
             raise Refused(403, "wrong-digits", message, left=max(0, left))
         if outcome != "bound":
             raise _refusal(outcome)
-        self._spawn(self._tell_bound(invite_id, translate))
+        self._spawn(self._tell_bound(invite_id, replaced, translate))
 
     async def remove(self, account: Account, browser: Browser, *, translate: Translate) -> bool:
         """Unbind the account; False if it was not bound."""
@@ -343,7 +350,7 @@ class Bindings:
         if "snsapi_userinfo" in grant.scope:
             profile_task = asyncio.create_task(self._read_profile(grant), name="profile")
             profile = await self._quick(profile_task) or profile
-        outcome = await self._database.write(
+        outcome, replaced = await self._database.write(
             lambda conn: self._complete(conn, state, invite.id, grant.openid, profile, now)
         )
         self._hub.publish(invite.id)
@@ -351,7 +358,7 @@ class Bindings:
         if profile_task and not profile_task.done():
             self._spawn(self._keep_profile(profile_task, invite.id))
         if outcome == "bound":
-            self._spawn(self._tell_bound(invite.id, callback.translate))
+            self._spawn(self._tell_bound(invite.id, replaced, callback.translate))
         return outcome
 
     def _claim(
@@ -363,7 +370,7 @@ class Bindings:
             return consent.outcome or "code-expired", invite
         if invite.state is InviteState.BOUND or invite.confirm_until > now:
             return "used", invite
-        if not invite.state.open or invite.expires_at <= now:
+        if not stands(conn, invite, now=now):
             return "expired", invite
         if not consents.claim(conn, state, code=code):
             return "used", invite
@@ -377,14 +384,16 @@ class Bindings:
         openid: str,
         profile: Profile | None,
         now: float,
-    ) -> str:
-        """Bind, or ask for the digits, or say why not; the outcome is settled with it."""
+    ) -> tuple[str, Binding | None]:
+        """Bind, or ask for the digits, or say why not; the outcome is settled with it. The second
+        is the binding that this one takes the place of."""
         invite = invites.find(conn, invite_id)
         assert invite is not None  # purged days after its end only
-        if not invite.state.open or invite.confirm_until > now:
+        replaced = None
+        if invite.confirm_until > now or not stands(conn, invite, now=now):
             outcome = "used" if invite.state is InviteState.BOUND else "expired"
             consents.mark_outcome(conn, state, outcome)
-            return outcome
+            return outcome, replaced
         follower_id = followers.use(conn, invite.app_id, openid)
         if profile:
             followers.mark_profile(conn, invite.app_id, profile, now=now)
@@ -398,9 +407,9 @@ class Bindings:
             else:
                 invites.mark(conn, invite.id, InviteState.TAKEN)
         else:
-            outcome = self._bind(conn, invite, follower_id, route="oauth", now=now)
+            outcome, replaced = self._bind(conn, invite, follower_id, route="oauth", now=now)
         consents.mark_outcome(conn, state, outcome)
-        return outcome
+        return outcome, replaced
 
     def _obstacle(self, conn: sqlite3.Connection, invite: Invite, follower_id: int) -> str:
         """Why this follower cannot be bound by this invite; "" if they can."""
@@ -420,17 +429,18 @@ class Bindings:
         *,
         route: str,
         now: float,
-    ) -> str:
+    ) -> tuple[str, Binding | None]:
+        """The outcome, and the binding that was replaced."""
         obstacle = self._obstacle(conn, invite, follower_id)
         if obstacle:
             invites.mark(conn, invite.id, InviteState.TAKEN)
-            return obstacle
+            return obstacle, None
         account = accounts.find(conn, invite.account_id)
         assert account is not None  # the foreign key says so
         invites.mark(conn, invite.id, InviteState.BOUND, follower_id=follower_id)
         mine = bindings.find_of_account(conn, invite.app_id, invite.account_id)
         if mine and mine.follower.id == follower_id:
-            return "bound"  # to the same WeChat, again: nothing changes
+            return "bound", None  # to the same WeChat, again: nothing changes
         if mine:
             self._end(
                 conn, mine, route="replaced", who=account.name, browser=invite.browser, now=now
@@ -438,7 +448,7 @@ class Bindings:
         self._add(
             conn, account, follower_id, what="bound", route=route, browser=invite.browser, now=now
         )
-        return "bound"
+        return "bound", mine
 
     def _add(
         self,
@@ -507,13 +517,6 @@ class Bindings:
             self._hub.publish(invite.id)
         return Completed(account.name, declined=True)
 
-    def _refuse_over(self, consent: Consent, invite: Invite) -> None:
-        """Ask nobody a question that can come to nothing."""
-        if invite.state is InviteState.BOUND:
-            raise _refusal("used")
-        if not invite.state.open or invite.expires_at <= self._clock.now():
-            raise _refusal("expired")
-
     async def _answer(self, outcome: str, invite: Invite, account: Account) -> Completed:
         if outcome == "confirm":
             consent = await self._database.read(
@@ -522,11 +525,15 @@ class Bindings:
             return Completed(account.name, digits=self._digits(invite.id, consent or b""))
         if outcome != "bound":
             raise _refusal(outcome)
-        binding = await self._database.read(
-            lambda conn: bindings.find_of_account(conn, invite.app_id, invite.account_id)
-        )
-        undo = self.undo_secret(binding.id) if binding else ""
-        return Completed(account.name, undo=undo)
+
+        def work(conn: sqlite3.Connection) -> str:
+            binding = bindings.find_of_account(conn, invite.app_id, invite.account_id)
+            present = invites.find(conn, invite.id)
+            # Whoever was bound here once must not end the binding of somebody else since then.
+            mine = binding and present and binding.follower.id == present.follower_id
+            return self.undo_secret(binding.id) if binding and mine else ""
+
+        return Completed(account.name, undo=await self._database.read(work))
 
     def _digits(self, invite_id: str, consent: bytes) -> str:
         return secret.derive_digits(self._key, f"digits {invite_id} {consent.hex()}")
@@ -555,7 +562,11 @@ class Bindings:
         )
         self._hub.publish(invite_id)
 
-    async def _tell_bound(self, invite_id: str, translate: Translate) -> None:
+    async def _tell_bound(
+        self, invite_id: str, replaced: Binding | None, translate: Translate
+    ) -> None:
+        """Tell the follower who is bound now, and the one who was before."""
+
         def work(conn: sqlite3.Connection) -> tuple[Binding | None, str]:
             invite = invites.find(conn, invite_id)
             account = accounts.find(conn, invite.account_id) if invite else None
@@ -564,6 +575,9 @@ class Bindings:
             return bindings.find_of_account(conn, invite.app_id, account.id), account.name
 
         binding, name = await self._database.read(work)
+        if replaced:
+            text = translate("Unbound from account %(account)s of %(site)s.")
+            await self._tell(replaced, name, text)
         if binding:
             text = translate("Bound to account %(account)s of %(site)s.")
             await self._tell(binding, name, text, self.undo_secret(binding.id))

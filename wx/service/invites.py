@@ -12,7 +12,7 @@ from wx.errors import Refused
 from wx.model import Account, Browser, Follower, Invite, InviteState, Session
 from wx.protocol import links
 from wx.service.hub import Hub
-from wx.store import accounts, bindings, consents, followers, invites
+from wx.store import accounts, bindings, consents, followers, invites, sessions
 from wx.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -261,10 +261,8 @@ class Invites:
             raise Refused(404, "unknown-code", "There is no such code. Please scan it again.")
         if invite.state is InviteState.BOUND:
             raise Refused(410, "used", "This code has been used. Please make a new one.")
-        if not invite.state.open or invite.expires_at <= now:
-            raise Refused(410, "expired", "This code is over. Please make a new one.")
         account = accounts.find(conn, invite.account_id)
-        if account is None or account.disabled_at:
+        if account is None or not stands(conn, invite, now=now):
             raise Refused(410, "expired", "This code is over. Please make a new one.")
         return Question(account.name, invite)
 
@@ -286,3 +284,10 @@ class Invites:
             follower=follower,
             confirm=state is InviteState.SCANNED and invite.confirm_until > now,
         )
+
+
+def stands(conn: sqlite3.Connection, invite: Invite, *, now: float) -> bool:
+    """Whether a phone can still complete the invite: it is open and in time, the session that
+    made it has not been ended, and its account is not disabled."""
+    held = sessions.find(conn, invite.session, seen_after=0, created_after=0)
+    return invite.state.open and invite.expires_at > now and held is not None

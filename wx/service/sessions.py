@@ -180,7 +180,10 @@ class Sessions:
         """Keep the password under today's parameters, if it was hashed under others."""
         if not needs_rehash(account.password):
             return
-        kept = await self._passwords.hash(password)
+        try:
+            kept = await self._passwords.hash(password)
+        except Refused:
+            return  # too busy just now: at another sign-in
 
         def work(conn: sqlite3.Connection) -> None:
             present = accounts.find(conn, account.id)

@@ -110,7 +110,10 @@ class Simulator:
 
     def is_own_host(self, host: str) -> bool:
         """Whether a Host header names this machine, with or without a port."""
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
         return is_loopback(name) or name == self.address
 
     def is_self(self, netloc: str) -> bool:
@@ -182,5 +185,6 @@ class Simulator:
             static_path=str(STATIC),
             template_path=str(TEMPLATES),
             cross_origin_protection=True,
+            websocket_ping_interval=20,
             log_function=lambda handler: None,
         )

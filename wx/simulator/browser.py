@@ -26,6 +26,7 @@ USER_AGENT = (
 REDIRECTS = 10
 SECONDS = 10  # for one request
 MAX_BODY = 1 << 20
+_DISTANCE = ("none", "same-origin", "same-site", "cross-site")
 MOVED = (301, 302, 303, 307, 308)
 # What the simulator itself shows to a phone; its other pages are for the person at the desktop.
 _OWN_PATHS = ("/connect/", "/avatar/", "/static/", "/cgi-bin/showqrcode")
@@ -85,8 +86,8 @@ class Browser:
                     headers["Referer"] = referer
                 if method == "POST":
                     headers["Origin"] = source.origin(url)
-                # Once a request has left its site, coming back does not make it an own one again.
-                site = site if site == "cross-site" else source.site(url)
+                # A way over another site counts, also where it leads back.
+                site = max(site, source.site(url), key=_DISTANCE.index)
             headers["Sec-Fetch-Site"] = site
             answer, again = await self.request(method, url, body=body, headers=headers)
             target = self.target(answer)
@@ -205,7 +206,7 @@ class Browser:
         try:
             answer = await self._client.fetch(request, raise_error=False)
         except (HTTPError, OSError, ValueError) as error:
-            raise BrowserError(f"the page did not open: {error}") from error
+            raise BrowserError("no usable answer came") from error
         self.jar.store(url, answer.headers.get_list("Set-Cookie"))
         return answer
 

@@ -87,7 +87,10 @@ def question_of(query: str, person: Person, *, app_id: str, hosts: list[str] | N
         raise BadLink(0, "The response_type is not code.")
     if re.search(r"[:/?]", raw["redirect_uri"]):
         raise BadLink(0, "The redirect_uri is not percent-encoded.")
-    target = urlsplit(unquote(raw["redirect_uri"]))
+    try:
+        target = urlsplit(unquote(raw["redirect_uri"]))
+    except ValueError as error:
+        raise BadLink(10003) from error
     if target.scheme not in ("http", "https") or not _allowed(target.netloc, hosts):
         raise BadLink(10003)
     if raw["scope"] not in ("snsapi_base", "snsapi_userinfo"):

@@ -67,7 +67,7 @@ def make_private(data_dir: Path) -> None:
 def check(path: Path) -> None:
     """Make sure that ``path`` is no database, or a sound one that this program can read.
 
-    Changes no file.
+    Changes no file; beside a WAL only the ``-shm`` file, SQLite's index of the WAL, is made anew.
 
     Raises:
         DatabaseNewer: a newer wxbind wrote it.

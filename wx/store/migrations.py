@@ -124,5 +124,7 @@ def migrate(conn: sqlite3.Connection) -> None:
         conn.execute(f"PRAGMA user_version = {VERSION}")
         conn.execute("COMMIT")
     except BaseException:
-        conn.execute("ROLLBACK")
+        # SQLite has rolled back by itself after some errors, such as a full disk.
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
         raise

@@ -21,6 +21,7 @@ from wx.web import client
 log = logging.getLogger(__name__)
 
 LANGUAGES = ("zh", "en")
+ANY = r"(?s).*"  # what :func:`one` takes for a text that people type
 _YEAR = 365 * 86400
 
 # What an error page says when nobody said more.
@@ -163,7 +164,8 @@ class Base(RequestHandler):
             alias = {mine.hostname, asked.hostname} <= loopback and mine.port == asked.port
         except ValueError:
             alias = False
-        if alias and self.request.method == "GET":
+        # An address that does not begin with a slash could lead elsewhere behind our host's name.
+        if alias and self.request.method == "GET" and self.request.uri.startswith("/"):
             # http://localhost:8000 typed for http://127.0.0.1:8000
             self.redirect(self.config.public_url + self.request.uri)
             return
@@ -220,7 +222,9 @@ class Base(RequestHandler):
 
     def get_user_locale(self) -> locale.Locale:
         """By the switch, else by the browser, else Chinese."""
-        wished = self.get_query_argument("lang", "")
+        # Not by get_query_argument, which raises: the error page needs a language too.
+        given = self.request.query_arguments.get("lang", [b""])
+        wished = given[-1].decode("ascii", "replace")
         if wished in LANGUAGES and self.request.method == "GET":
             self.set_own_cookie("lang", wished, seconds=_YEAR)
         else:
@@ -357,6 +361,16 @@ class Static(StaticFileHandler):
         for name, value in cast(Site, self.application).security_headers.items():
             if name != "Cache-Control":
                 self.set_header(name, value)
+
+    def set_extra_headers(self, path: str) -> None:
+        if "v" not in self.request.query_arguments:
+            # A module that another one imports has no version in its address: ask each time.
+            self.set_header("Cache-Control", "no-cache")
+
+    def prepare(self) -> None:
+        site = cast(Site, self.application)
+        if self.request.host.lower() != site.config.public_host:
+            raise HTTPError(421)
 
     def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
         if not isinstance(error, HTTPError):

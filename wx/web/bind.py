@@ -8,7 +8,7 @@ from wx.errors import Refused
 from wx.model import Binding, InviteState, Profile
 from wx.service.invites import View
 from wx.web import client, qr
-from wx.web.base import Base, Page, one
+from wx.web.base import ANY, Base, Page, one
 
 # What the status line says; the words of a live frame's "message".
 STATES = {
@@ -27,9 +27,6 @@ _DONE = {
     "test": "The test notice is on its way to your WeChat.",
     "removed": "Unbound.",
 }
-
-
-_BOUND = InviteState.BOUND
 
 
 def avatar_of(profile: Profile, config: Config) -> str:
@@ -181,7 +178,7 @@ class NewInvite(Form):
     async def act(self) -> None:
         session, account = self.signed_in()
         fresh = one(self.request, "fresh", "[01]", body=True) == "1"
-        password = self.get_body_argument("password", "", strip=False)
+        password = one(self.request, "password", ANY, body=True)
         if password:
             await self.services.sessions.check_password(
                 account.name,
@@ -190,7 +187,8 @@ class NewInvite(Form):
                 device=self.get_cookie(self.cookie_name("device"), "") or "",
             )
         last = await self.services.invites.last(session) if fresh else None
-        replace = bool(password) or bool(last and last.invite.replace and last.state is not _BOUND)
+        # The password was for that code: once it is over, it takes the password again.
+        replace = bool(password) or bool(last and last.invite.replace and last.state.open)
         view = await self.services.invites.open(
             session, account, self.browser, fresh=fresh, replace=replace
         )
@@ -226,7 +224,7 @@ class Confirm(Form):
     async def act(self) -> None:
         session, _ = self.signed_in()
         invite_id = one(self.request, "id", "[0-9A-Za-z]{22}", body=True)
-        digits = "".join(self.get_body_argument("code", "").split())
+        digits = "".join(one(self.request, "code", ANY, body=True).split())
         await self.services.bindings.confirm(
             session, invite_id, digits, translate=self.locale.translate
         )
@@ -241,11 +239,8 @@ class TestNotice(Form):
         binding = await self.services.bindings.of_account(account)
         if binding is None:
             raise Refused(409, "not-bound", "This account is not bound to a WeChat.")
-        text = self.say(
-            "Test notice for %(account)s from %(site)s: it works.",
-            account=account.name,
-            site=self.config.site_name,
-        )
+        # Short, so that a template's field takes it whole.
+        text = self.say("Test notice for %(account)s", account=account.name)
         await self.services.notices.send_test(binding, text)
         self.done({"state": "sent"}, word="test")
 

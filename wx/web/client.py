@@ -34,14 +34,13 @@ def address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> 
             only the right-most address that is no trusted proxy itself.
         trusted: the proxies' networks.
     """
-    client = peer
+    client = _plain(peer) or peer
     hops = [hop.strip() for header in forwarded for hop in header.split(",")]
     while _trusted(client, trusted) and hops:
-        hop = hops.pop()
-        try:
-            client = str(ipaddress.ip_address(hop))
-        except ValueError:
+        hop = _plain(hops.pop())
+        if hop is None:
             break
+        client = hop
     return client
 
 
@@ -72,6 +71,19 @@ def browser_name(user_agent: str) -> str:
 def inside_wechat(user_agent: str) -> bool:
     """Whether this is WeChat's own browser (platform document, 2.1)."""
     return bool(_WECHAT.search(user_agent))
+
+
+def _plain(text: str) -> str | None:
+    """The one way to write this address; None if it is none.
+
+    An IPv4 address in IPv6's clothes, as a proxy with one socket for both writes it, is taken out
+    of them: else everybody would share one /64.
+    """
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
 
 
 def _trusted(text: str, trusted: Sequence[Network]) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from tornado.escape import json_encode
+from tornado.httputil import HTTPHeaders
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -51,10 +52,9 @@ class Live(WebSocketHandler, Base):
         assert self.session is not None
         self.key = self.session.digest
         _ = self.locale  # looked up while there are headers
+        self._forget_request()
         self.services.hub.join(self)
         self.changed()
-        # Ten thousand of these wait: nothing of the opening request is needed any more.
-        self.request.headers.clear()
 
     def on_message(self, message: str | bytes) -> None:
         """What a client says is ignored."""
@@ -75,6 +75,16 @@ class Live(WebSocketHandler, Base):
 
     def shut_down(self) -> None:
         self.close(1001, "the server stops")
+
+    def _forget_request(self) -> None:
+        """Drop what nobody asks for once the socket is open: ten thousand of these wait."""
+        # Emptied, because Tornado's own frames go on holding it, however long the socket lives.
+        self.request.headers.clear()
+        # With the request go its cookies, and the connection and the task that read it.
+        self.request = None  # type: ignore[assignment]
+        self._headers = HTTPHeaders()
+        self.ui = None  # type: ignore[assignment]
+        self.account = self.current_user = None
 
     async def _write(self) -> None:
         assert self.session is not None

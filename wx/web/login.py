@@ -1,7 +1,7 @@
 """Signing in and out."""
 
 from wx.errors import Refused
-from wx.web.base import Base, Page
+from wx.web.base import ANY, Base, Page, one
 
 
 class Login(Base):
@@ -16,8 +16,8 @@ class Login(Base):
         self.render("login.html", error=None, username="")
 
     async def post(self) -> None:
-        name = self.get_body_argument("username", "", strip=False)
-        password = self.get_body_argument("password", "", strip=False)
+        name = one(self.request, "username", ANY, body=True)
+        password = one(self.request, "password", ANY, body=True)
         try:
             signed_in = await self.services.sessions.sign_in(
                 name,

@@ -1,6 +1,5 @@
 """Every address of the site, and the settings that all of it runs under."""
 
-from pathlib import Path
 from typing import Any
 
 from tornado import locale
@@ -46,7 +45,7 @@ ARGUMENTS = 50
 
 def make_site(services: Services, config: Config, *, demo_phone: str = "") -> Site:
     """The application, ready to be served."""
-    load_languages(TEMPLATES / "locale")
+    load_languages()
     parse = ParseBodyConfig(multipart=ParseMultipartConfig(enabled=False))
     parse.urlencoded.max_arguments = ARGUMENTS
     set_parse_body_config(parse)
@@ -79,7 +78,7 @@ def make_site(services: Services, config: Config, *, demo_phone: str = "") -> Si
     )
 
 
-def load_languages(folder: Path) -> None:
+def load_languages() -> None:
     """Read the translations; Chinese is what a browser gets that names neither language."""
-    locale.load_translations(str(folder), encoding="utf-8")
+    locale.load_translations(str(TEMPLATES / "locale"), encoding="utf-8")
     locale.set_default_locale("zh")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import certifi
 from tornado.curl_httpclient import CurlAsyncHTTPClient
-from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 
 from wx.errors import PlatformError, Remedy
 from wx.protocol import answer
@@ -33,7 +33,9 @@ class Transport:
 
     def __init__(self, base: str, *, connections: int) -> None:
         self._base = base
-        self._client = CurlAsyncHTTPClient(
+        self._under_way: set[asyncio.Future[HTTPResponse]] = set()
+        self._closed = False
+        self._client = _Curl(
             force_instance=True, max_clients=connections, max_body_size=BODY_LIMIT
         )
         # The curl that comes inside pycurl looks for authorities where its builder's machine
@@ -77,10 +79,11 @@ class Transport:
             user_agent="wxbind",
         )
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                response = await self._client.fetch(request, raise_error=False)
+            response = await self._fetch(request)
         except TimeoutError:
             raise PlatformError(Remedy.RETRY, None, "no answer in time", path=path) from None
+        except ConnectionAbortedError:
+            raise PlatformError(Remedy.RETRY, None, "the server stops", path=path) from None
         if response.code == 599:
             # The error's text names the host at most, never the address with its secrets.
             reason = _reason(response.error)
@@ -89,9 +92,32 @@ class Transport:
             raise PlatformError(Remedy.RETRY, None, f"HTTP {response.code}", path=path)
         return answer.read(response.body, path=path)
 
+    async def _fetch(self, request: HTTPRequest) -> HTTPResponse:
+        if self._closed:
+            raise ConnectionAbortedError
+        fetch = self._client.fetch(request, raise_error=False)
+        self._under_way.add(fetch)
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                return await fetch
+        finally:
+            self._under_way.discard(fetch)
+
     def close(self) -> None:
         """Drop the connections; calls under way fail."""
+        self._closed = True
         self._client.close()
+        # Tornado's client forgets them: they would wait until their deadline.
+        for fetch in self._under_way:
+            if not fetch.done():
+                fetch.set_exception(ConnectionAbortedError())
+
+
+class _Curl(CurlAsyncHTTPClient):
+    def _handle_timeout(self) -> None:
+        # Closing a connection in use sets the timer once more, and then there is nothing left.
+        if not self._closed:
+            super()._handle_timeout()
 
 
 def _reason(error: BaseException | None) -> str:
