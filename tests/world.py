@@ -181,6 +181,11 @@ class World:
         await self.server.stop()
         await self.start_server(**self.keys | {"port": str(port)})
 
+    async def reconfigure(self, **keys: str) -> None:
+        """Stop the server and start it again with other configuration keys."""
+        await self.server.stop()
+        await self.start_server(**keys)
+
     async def add_account(self, name: str, password: str = PASSWORD) -> None:
         """Make an account as the command line does, through a door of its own."""
         hasher = Passwords()
@@ -223,3 +228,36 @@ class World:
         response = await desktop.log_in(name)
         assert response.code == 303, response.body
         return desktop
+
+    async def bound(self, name: str = "ann", person: str = "wang") -> Desktop:
+        """A signed-in browser, its account bound to this person by a scan."""
+        desktop = await self.signed_in(name)
+        invite = await desktop.invite()
+        done = await self.simulator.phone(person).bind(invite["url"])
+        assert done.status == 200, done.text
+        return desktop
+
+    async def told(self, person: str, times: int = 1) -> list[Message]:
+        """What the account has sent to this person, once it is this much."""
+        world, changed = self.simulator.world, asyncio.Event()
+        chat = world.people[person].chat
+
+        def watch(_: Person) -> None:
+            changed.set()
+
+        world.watchers.append(watch)
+        try:
+            async with asyncio.timeout(5):
+                while len(sent := [one for one in chat if not one.mine]) < times:
+                    changed.clear()
+                    await changed.wait()
+        finally:
+            world.watchers.remove(watch)
+        return sent
+
+    def rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        """What a statement finds or does in the database, through a door of its own."""
+        path = self.folder / "data" / database.FILE
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as conn:
+            conn.row_factory = sqlite3.Row
+            return conn.execute(statement, values).fetchall()

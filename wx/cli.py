@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from wx import __version__, config, logs
 from wx.clock import Clock
@@ -57,10 +57,17 @@ def _parse(words: list[str]) -> argparse.Namespace:
     return options
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong; the usual page of flags before it would bury that."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"wxbind: {message}; see {self.prog} --help\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser of the whole command line."""
     keys = _key_parser()
-    parser = argparse.ArgumentParser(prog="wxbind", description="Ties accounts to WeChat.")
+    parser = _Parser(prog="wxbind", description="Ties accounts to WeChat.")
     parser.add_argument("--version", action="version", version=f"wxbind {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from tornado import locale
 from tornado.httpclient import HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -14,6 +15,12 @@ from tornado.web import Application, RequestHandler
 
 from tests.support import ManualClock
 from wx.simulator.app import Simulator
+
+
+@pytest.fixture(autouse=True)
+def plain_english(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Translations are the whole process's, and other tests load them: here, none."""
+    locale.load_translations(str(tmp_path_factory.mktemp("no-translations")))
 
 
 class Client:

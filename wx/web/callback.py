@@ -1,5 +1,6 @@
 """Where the authorize page sends the phone back to."""
 
+from wx.errors import Refused
 from wx.service.binding import AskFirst, Callback, Completed
 from wx.service.invites import Question
 from wx.web.base import one
@@ -31,7 +32,6 @@ class CallbackPage(PhonePage):
     async def _complete(self, *, asked: bool) -> None:
         state = one(self.request, "state", _STATE, body=asked)
         code = one(self.request, "code", _CODE, body=asked)
-        self._retry = await self.services.bindings.link_of(state)
         callback = Callback(
             state=state,
             code=code,
@@ -46,6 +46,10 @@ class CallbackPage(PhonePage):
             question = Question(first.account_name, first.invite)
             self.ask(question, action="/callback", fields={"state": state, "code": code})
             return
+        except Refused as refusal:
+            if refusal.code in _AGAIN:
+                self._retry = await self.services.bindings.link_of(state)
+            raise
         self._answer(completed)
 
     def _answer(self, completed: Completed) -> None:
@@ -64,4 +68,4 @@ class CallbackPage(PhonePage):
             )
 
     def retry_url(self, code: str) -> str | None:
-        return self._retry if code in _AGAIN else None
+        return self._retry

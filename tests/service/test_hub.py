@@ -1,0 +1,116 @@
+"""Who waits for what, and how many may."""
+
+import pytest
+
+from wx.errors import Refused
+from wx.service.hub import PER_ADDRESS, PER_SESSION, Hub
+
+
+class Ear:
+    """A listener that writes down what it is told."""
+
+    def __init__(self, topic: str = "t", key: bytes = b"s", peer: str = "192.0.2.1") -> None:
+        self.topic = topic
+        self.key = key
+        self.peer = peer
+        self.heard: list[str] = []
+
+    def changed(self) -> None:
+        self.heard.append("changed")
+
+    def ended(self) -> None:
+        self.heard.append("ended")
+
+    def shut_down(self) -> None:
+        self.heard.append("shut down")
+
+
+def join(hub: Hub, *ears: Ear) -> None:
+    for ear in ears:
+        hub.join(ear)
+
+
+def test_a_change_reaches_those_who_wait_for_it_and_nobody_else() -> None:
+    hub = Hub(limit=10)
+    one, two, other = Ear("t"), Ear("t"), Ear("u")
+    join(hub, one, two, other)
+    hub.publish("t")
+    hub.publish("nobody's")
+    assert (one.heard, two.heard, other.heard) == (["changed"], ["changed"], [])
+
+
+def test_the_end_of_a_session_reaches_its_listeners_only() -> None:
+    hub = Hub(limit=10)
+    mine, too, other = Ear(key=b"a"), Ear("u", key=b"a"), Ear(key=b"b")
+    join(hub, mine, too, other)
+    hub.end_sessions([b"a", b"nobody"])
+    assert (mine.heard, too.heard, other.heard) == (["ended"], ["ended"], [])
+
+
+def test_everybody_is_told_that_the_server_stops_also_when_they_leave_at_once() -> None:
+    hub = Hub(limit=10)
+
+    class Leaving(Ear):
+        def shut_down(self) -> None:
+            super().shut_down()
+            hub.leave(self)
+
+    ears = [Leaving(f"t{number % 2}", bytes([number])) for number in range(6)]
+    join(hub, *ears)
+    hub.shut_down()
+    assert all(ear.heard == ["shut down"] for ear in ears)
+    assert len(hub) == 0
+
+
+def test_the_sixth_of_a_session_is_refused_until_one_leaves() -> None:
+    hub = Hub(limit=100)
+    ears = [Ear(f"t{number}", peer=f"192.0.2.{number}") for number in range(PER_SESSION)]
+    for ear in ears:
+        hub.admit(session=ear.key, address=ear.peer, near=False)
+        hub.join(ear)
+    with pytest.raises(Refused) as refusal:
+        hub.admit(session=b"s", address="192.0.2.99", near=False)
+    assert refusal.value.status == 429 and refusal.value.retry_after
+    hub.admit(session=b"another", address="192.0.2.99", near=False)
+    hub.leave(ears[0])
+    hub.admit(session=b"s", address="192.0.2.99", near=False)
+
+
+def test_the_twenty_first_of_an_address_is_refused_unless_it_is_this_machine() -> None:
+    hub = Hub(limit=100)
+    join(hub, *(Ear(key=bytes([number])) for number in range(PER_ADDRESS)))
+    with pytest.raises(Refused) as refusal:
+        hub.admit(session=b"new", address="192.0.2.1", near=False)
+    assert refusal.value.status == 429
+    hub.admit(session=b"new", address="192.0.2.2", near=False)
+    hub.admit(session=b"new", address="192.0.2.1", near=True)
+
+
+def test_one_more_than_all_is_refused_as_busy() -> None:
+    hub = Hub(limit=2)
+    join(hub, Ear(key=b"a"), Ear(key=b"b"))
+    with pytest.raises(Refused) as refusal:
+        hub.admit(session=b"c", address="192.0.2.9", near=False)
+    assert refusal.value.status == 503 and refusal.value.retry_after
+
+
+def test_those_who_leave_leave_nothing_behind_also_when_they_leave_twice() -> None:
+    hub = Hub(limit=10)
+    ears = [Ear(f"t{number}", bytes([number])) for number in range(5)]
+    join(hub, *ears)
+    for ear in [*ears, *ears]:
+        hub.leave(ear)
+    assert len(hub) == 0
+    assert hub.sessions() == []
+    assert not (hub._topics or hub._sessions or hub._addresses)
+
+
+def test_whoever_leaves_hears_nothing_more() -> None:
+    hub = Hub(limit=10)
+    ear = Ear()
+    hub.join(ear)
+    hub.leave(ear)
+    hub.publish("t")
+    hub.end_sessions([b"s"])
+    hub.shut_down()
+    assert ear.heard == []
