@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from wx.app import Server
 from wx.service.accounts import Accounts
 from wx.service.passwords import Passwords
 from wx.simulator.app import Simulator
+from wx.simulator.world import Message, Person
 from wx.store import database, server_key
 from wx.store.database import Database
 

@@ -18,8 +18,11 @@ from wx.simulator.app import Simulator
 
 
 @pytest.fixture(autouse=True)
-def plain_english(tmp_path_factory: pytest.TempPathFactory) -> None:
+def plain_english(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Translations are the whole process's, and other tests load them: here, none."""
+    monkeypatch.setattr(locale.Locale, "_cache", {})
     locale.load_translations(str(tmp_path_factory.mktemp("no-translations")))
 
 
