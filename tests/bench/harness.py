@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,9 +154,9 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def floor(kind: str, *arguments: str) -> "asynccontextmanager[Process]":
+def floor(kind: str) -> AbstractAsyncContextManager[Process]:
     """One of the servers of :mod:`tests.bench.floors`."""
-    return run("-m", "tests.bench.floors", kind, *arguments)
+    return run("-m", "tests.bench.floors", kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +172,11 @@ class Site:
 
 
 @asynccontextmanager
-async def wxbind(
+async def prepared(
     platform: str, *, people: int = 0, **keys: str
-) -> AsyncIterator[Site]:
-    """A server against ``platform``, with as many people who have a code open.
+) -> AsyncIterator[tuple[dict[str, str], list[Person]]]:
+    """The environment of a wxbind against ``platform``, its data directory with a database in it,
+    and as many people who have a code open.
 
     Args:
         keys: more of the configuration.
@@ -194,6 +195,14 @@ async def wxbind(
             "invites_per_hour": "100000",
             "live_sockets": "20000",
         }
-        environ = {f"WXBIND_{key.upper()}": value for key, value in (settings | keys).items()}
-        async with run("server.py", "serve", environ=environ) as server:
-            yield Site(server, invited)
+        yield {f"WXBIND_{key.upper()}": value for key, value in (settings | keys).items()}, invited
+
+
+@asynccontextmanager
+async def wxbind(platform: str, *, people: int = 0, **keys: str) -> AsyncIterator[Site]:
+    """A running server, otherwise as :func:`prepared`."""
+    async with (
+        prepared(platform, people=people, **keys) as (environ, invited),
+        run("server.py", "serve", environ=environ) as server,
+    ):
+        yield Site(server, invited)

@@ -1,5 +1,6 @@
 """Reading the platform's answers, whatever state they arrive in."""
 
+import contextlib
 import json
 import re
 
@@ -95,10 +96,8 @@ def test_an_errmsg_is_clean_and_short_or_nothing():
 
 @given(body=st.binary())
 def test_any_bytes_give_an_object_or_a_platform_error(body):
-    try:
+    with contextlib.suppress(PlatformError):
         assert isinstance(read(body), dict)
-    except PlatformError:
-        pass
 
 
 JSON = st.recursive(

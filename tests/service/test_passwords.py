@@ -14,7 +14,7 @@ from wx.errors import Refused
 from wx.service import passwords
 from wx.service.passwords import Passwords
 
-GOOD = "correct horse battery"
+GOOD = "seven odd pelicans hum"
 
 
 @pytest.fixture

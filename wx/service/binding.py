@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from wx import secret
+from wx import failpoint, secret
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
@@ -343,6 +343,7 @@ class Bindings:
             log.warning("invite %s: code not exchanged: %s", invite.id, error)
             await self._settle_failure(state, invite, outcome)
             return outcome
+        failpoint.here("bind-after-exchange")
         if grant.snapshot:
             await self._settle_failure(state, invite, "snapshot")
             return "snapshot"
@@ -409,6 +410,7 @@ class Bindings:
         else:
             outcome, replaced = self._bind(conn, invite, follower_id, route="oauth", now=now)
         consents.mark_outcome(conn, state, outcome)
+        failpoint.here("bind-before-commit")
         return outcome, replaced
 
     def _obstacle(self, conn: sqlite3.Connection, invite: Invite, follower_id: int) -> str:

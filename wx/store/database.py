@@ -88,13 +88,15 @@ def check(path: Path) -> None:
                     f" knows {migrations.VERSION}); install the newer version"
                 )
             (verdict,) = conn.execute("PRAGMA quick_check(1)").fetchone()
+            (tables,) = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         finally:
             conn.close()
     except sqlite3.DatabaseError as error:
         raise DatabaseDamaged(f"{path} is damaged ({error}); restore a backup") from error
     if verdict != "ok":
         raise DatabaseDamaged(f"{path} is damaged ({verdict}); restore a backup")
-    if application != migrations.APPLICATION_ID:
+    # Without any table it is ours too: a first start that was cut off leaves that.
+    if application != migrations.APPLICATION_ID and tables:
         raise DatabaseDamaged(f"{path} is not a database of wxbind")
 
 

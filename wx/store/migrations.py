@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from wx import failpoint
+
 APPLICATION_ID = 0x77786264  # "wxbd", so that another program's file is not taken for ours
 
 # Each step is a tuple of statements; the database's user_version counts the steps it has taken.
@@ -120,6 +122,7 @@ def migrate(conn: sqlite3.Connection) -> None:
         for step in STEPS[version:]:
             for statement in step:
                 conn.execute(statement)
+            failpoint.here("migration-step")
         conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         conn.execute(f"PRAGMA user_version = {VERSION}")
         conn.execute("COMMIT")

@@ -5,6 +5,7 @@ import logging
 import random
 from collections import deque
 
+from wx import failpoint
 from wx.clock import Clock
 from wx.errors import PlatformError, Remedy
 from wx.protocol import answer
@@ -145,6 +146,7 @@ class AccessTokenKeeper:
             self._failures += 1
             self._refresh_at = self._clock.monotonic() + pause * random.uniform(0.75, 1.25)
             raise self._failure from None
+        failpoint.here("token-before-store")
         self._failure, self._failures = None, 0
         self._token = token
         self._ends_at = self._last_fetch_at + lifetime
