@@ -134,7 +134,7 @@ async function renew({ asked = false } = {}) {
       if (focused) find("[data-heading]").focus({ preventScroll: true });
       return;
     }
-    if (answer.status === 401 || "replacing" in main.dataset) {
+    if (answer.status === 401 || answer.status === 409 || "replacing" in main.dataset) {
       refresh();
       return;
     }

@@ -132,6 +132,9 @@ def _serve(options: argparse.Namespace) -> int:
     if configuration.webhook_token and configuration.webhook_mode == "plain":
         log.warning("webhook_mode is plain: messages come unencrypted; set webhook_aes_key")
 
+    if configuration.bind_route == "scan":
+        log.warning("bind_route is scan: that route is not built yet, people bind by oauth")
+
     async def run(stopped: asyncio.Event) -> None:
         from wx.app import Server  # the other verbs need no web server
 

@@ -98,12 +98,15 @@ def _text(server: str, phone: str, password: str) -> str:
     return f"""
 wxbind demo
 
-  1. the site           {server}/login
-     log in as          ann
-     password           {password}
-  2. the virtual phone  {phone}/
+  1. the site 网站           {server}/login
+     log in as 用户名        ann
+     password 密码           {password}
+  2. virtual phone 虚拟手机  {phone}/
 
-Open the first address and log in; the bind page shows a code. Press "open the virtual phone"
+打开第一个地址并登录，绑定页会显示二维码。点它下方的“打开虚拟手机”（或把二维码的链接粘贴到那里），
+在手机上点“绑定”，看电脑上的页面自己变成“绑定成功”。bob 用同一个密码。按 Ctrl-C 结束。
+
+Open the first address and log in; the bind page shows a code. Press "Open the virtual phone"
 below it (or paste the code's link there), say yes on the phone, and watch the page change by
 itself. bob has the same password, for trying it with two. Ctrl-C ends the demo.
 """

@@ -243,8 +243,10 @@ class Waiting(asyncio.Protocol):
         assert self._transport is not None
         # A mask of zeros is a mask, and costs nothing.
         size = len(payload)
-        head = bytes([0x80 | opcode, 0x80 | size]) if size < 126 else (
-            bytes([0x80 | opcode, 0xFE]) + size.to_bytes(2)
+        head = (
+            bytes([0x80 | opcode, 0x80 | size])
+            if size < 126
+            else (bytes([0x80 | opcode, 0xFE]) + size.to_bytes(2))
         )
         self._transport.write(head + bytes(4) + payload)
 

@@ -65,7 +65,9 @@ def show(title: str, rows: Iterable[Row]) -> None:
     widths[0] = max(46, widths[0])
     for number, line in enumerate(table):
         first = line[0].ljust(widths[0])
-        rest = [cell.rjust(max(9, width)) for cell, width in zip(line[1:4], widths[1:4], strict=True)]
+        rest = [
+            cell.rjust(max(9, width)) for cell, width in zip(line[1:4], widths[1:4], strict=True)
+        ]
         print(f"{first} {' '.join(rest)}  {line[4].ljust(widths[4])}  {line[5]}".rstrip())
         if number == 0:
             print("-" * (sum(widths[:5]) + 20))
@@ -132,7 +134,8 @@ async def run(*arguments: str, environ: Mapping[str, str] | None = None) -> Asyn
         sys.executable,
         *arguments,
         cwd=ROOT,
-        env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)} | dict(environ or {}),
+        env={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+        | dict(environ or {}),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         preexec_fn=_die_with_parent,

@@ -113,10 +113,10 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
     """The demo as a newcomer starts it, on free ports."""
-    program = Program("demo", "--port", "0", ready="Ctrl-C", log=tmp_path / "demo.log")
-    site = program.find(r"the site +(http://\S+)/login")
-    phone = program.find(r"the virtual phone +(http://\S+)/")
-    yield Demo(site, phone, program.find(r"password +(\S+)"), program)
+    program = Program("demo", "--port", "0", ready="Ctrl-C ends", log=tmp_path / "demo.log")
+    site = program.find(r"the site \S+ +(http://\S+)/login")
+    phone = program.find(r"virtual phone \S+ +(http://\S+)/")
+    yield Demo(site, phone, program.find(r"password \S+ +(\S+)"), program)
     program.stop()
 
 

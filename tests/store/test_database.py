@@ -170,7 +170,7 @@ async def test_a_newer_database_whose_program_was_killed_is_refused_too(path, tm
     assert after == before
 
 
-@pytest.mark.parametrize("offset", [0, 100, 4096 * 3 + 8])
+@pytest.mark.parametrize("offset", [0, 100, 4096 + 8, 2 * 4096 + 8])
 @pytest.mark.gen_test
 async def test_a_damaged_database_is_refused_and_nothing_changes(path, offset):
     await make(path)

@@ -1,6 +1,5 @@
 """The server's own key."""
 
-import os
 import stat
 
 import pytest
@@ -38,4 +37,4 @@ def test_a_link_of_someone_else_is_not_written_through(tmp_path):
     (tmp_path / "server.key").symlink_to(tmp_path / "elsewhere")
     with pytest.raises((StartError, OSError)):
         server_key.load(tmp_path)
-    assert os.listdir(tmp_path) == ["server.key"]
+    assert [one.name for one in tmp_path.iterdir()] == ["server.key"]

@@ -35,9 +35,8 @@ class Transport:
         self._base = base
         self._under_way: set[asyncio.Future[HTTPResponse]] = set()
         self._closed = False
-        self._client = _Curl(
-            force_instance=True, max_clients=connections, max_body_size=BODY_LIMIT
-        )
+        self._connections = connections
+        self._client: _Curl | None = None
         # The curl that comes inside pycurl looks for authorities where its builder's machine
         # kept them. SSL_CERT_FILE is how an operator adds their own.
         self._authorities = os.environ.get("SSL_CERT_FILE") or certifi.where()
@@ -82,12 +81,11 @@ class Transport:
             response = await self._fetch(request)
         except TimeoutError:
             raise PlatformError(Remedy.RETRY, None, "no answer in time", path=path) from None
+        except HTTPClientError as error:
+            # Raised where there is no answer at all, in spite of raise_error=False.
+            raise PlatformError(Remedy.RETRY, None, _reason(error), path=path) from None
         except ConnectionAbortedError:
             raise PlatformError(Remedy.RETRY, None, "the server stops", path=path) from None
-        if response.code == 599:
-            # The error's text names the host at most, never the address with its secrets.
-            reason = _reason(response.error)
-            raise PlatformError(Remedy.RETRY, None, reason, path=path)
         if response.code != 200:
             raise PlatformError(Remedy.RETRY, None, f"HTTP {response.code}", path=path)
         return answer.read(response.body, path=path)
@@ -95,6 +93,11 @@ class Transport:
     async def _fetch(self, request: HTTPRequest) -> HTTPResponse:
         if self._closed:
             raise ConnectionAbortedError
+        if self._client is None:
+            # Not before the first call: it makes all its handles at once, 15 KiB each.
+            self._client = _Curl(
+                force_instance=True, max_clients=self._connections, max_body_size=BODY_LIMIT
+            )
         fetch = self._client.fetch(request, raise_error=False)
         self._under_way.add(fetch)
         try:
@@ -106,7 +109,8 @@ class Transport:
     def close(self) -> None:
         """Drop the connections; calls under way fail."""
         self._closed = True
-        self._client.close()
+        if self._client:
+            self._client.close()
         # Tornado's client forgets them: they would wait until their deadline.
         for fetch in self._under_way:
             if not fetch.done():
@@ -120,7 +124,7 @@ class _Curl(CurlAsyncHTTPClient):
             super()._handle_timeout()
 
 
-def _reason(error: BaseException | None) -> str:
-    if isinstance(error, HTTPClientError) and error.message:
-        return answer.clean(error.message.split("http", 1)[0], limit=200)
-    return "no connection"
+def _reason(error: HTTPClientError) -> str:
+    # The text names the host at most; whatever address it may hold one day is cut off.
+    reason = answer.clean(error.message, limit=200).split("http", 1)[0].strip()
+    return reason or "no connection"
