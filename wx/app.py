@@ -159,7 +159,6 @@ class Server:
         )
 
         async def housekeeping() -> None:
-            await hasher.warm_up()
             await invites.purge()
             await bindings.purge()
             await sessions.purge()

@@ -93,13 +93,14 @@ class Demo:
         self.server = server
 
 
-@pytest.fixture(scope="session")
+# Not for the whole run: while it lives, Playwright's own event loop is in the way of other tests'.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(playwright: Playwright) -> Iterator[Browser]:
     path = installed()
     if path is None:

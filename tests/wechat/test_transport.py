@@ -35,7 +35,7 @@ async def trouble(transport, path="/cgi-bin/x", params=PARAMS):
     assert error.path == path
     for told in (str(error), repr(error), str(error.__cause__)):
         assert SECRET not in told
-        assert "access_token" not in told
+        assert "access_token=" not in told
         assert "http://" not in told and "https://" not in told
     return error
 
@@ -88,11 +88,11 @@ async def test_an_error_code_is_told_with_its_remedy(platform, transport):
     assert (error.remedy, error.errcode) == (Remedy.NEW_ACCESS_TOKEN, 42001)
 
 
-@pytest.mark.parametrize("status", [500, 502, 404, 204, 304, 599])
+@pytest.mark.parametrize("status", [500, 502, 404, 201, 206, 599])
 @pytest.mark.gen_test
 async def test_another_status_is_no_answer_even_with_json_in_it(platform, transport, status):
     platform.status = status
-    platform.reply = b"" if status in (204, 304) else b'{"access_token":"forged"}'
+    platform.reply = b'{"access_token":"forged"}'
     error = await trouble(transport)
     assert is_silence(error)
     assert error.errmsg == f"HTTP {status}"

@@ -1,0 +1,312 @@
+"""The access token: fetched by one at a time, kept while it lasts, replaced before it ends."""
+
+import asyncio
+import logging
+
+import pytest
+
+from wx.errors import PlatformError, Remedy
+from wx.simulator.template import SAMPLE
+from wx.wechat import access_token as module
+
+STABLE, CLASSIC = "/cgi-bin/stable_token", "/cgi-bin/token"
+
+
+@pytest.mark.gen_test
+async def test_the_stable_call_gives_the_one_token_of_all_programs(simulator, keepers):
+    one, other = keepers(), keepers()
+    assert not one.held
+    token = await one.get()
+    assert token in simulator.world.tokens and token.startswith("75_")
+    assert one.held
+    assert await one.get() == await other.get() == token
+    assert simulator.calls == {STABLE: 2}
+
+
+@pytest.mark.gen_test
+async def test_the_classic_call_can_be_chosen(simulator, keepers):
+    token = await keepers(mode="classic").get()
+    assert token.startswith("74_")
+    assert simulator.calls == {CLASSIC: 1}
+
+
+@pytest.mark.gen_test
+async def test_what_is_sent_is_what_the_platform_wants(platform, keepers):
+    platform.reply = {"access_token": "t", "expires_in": 7200}
+    assert await keepers(base=platform.base).get() == "t"
+    assert await keepers(base=platform.base, mode="classic").get() == "t"
+    stable, classic = platform.requests
+    assert (stable.method, stable.uri) == ("POST", STABLE), "the secret is not in the address"
+    assert b'"grant_type": "client_credential"' in stable.body
+    assert b"force_refresh" not in stable.body, "other programs are not cut off"
+    assert (classic.method, classic.path) == ("GET", CLASSIC)
+    assert set(classic.arguments) == {"grant_type", "appid", "secret"}
+
+
+@pytest.mark.parametrize(("lifetime", "due"), [(7200, 6960), (600, 360), (345, 172.5), (100, 50)])
+@pytest.mark.gen_test
+async def test_the_next_one_is_fetched_before_the_returned_lifetime_ends(
+    simulator, keeper, clock, lifetime, due
+):
+    simulator.world.token_seconds = lifetime
+    first = await keeper.get()
+    clock.advance(due - 1)
+    await keeper.refresh_if_due()
+    assert simulator.calls[STABLE] == 1
+    clock.advance(1)
+    await keeper.refresh_if_due()
+    assert simulator.calls[STABLE] == 2
+    if lifetime >= 600:
+        assert await keeper.get() != first, "so late that the platform gives the next one"
+
+
+@pytest.mark.gen_test
+async def test_the_first_one_is_due_at_once(simulator, keeper):
+    await keeper.refresh_if_due()
+    assert keeper.held
+    await keeper.refresh_if_due()
+    assert simulator.calls[STABLE] == 1
+
+
+@pytest.mark.gen_test
+async def test_one_that_has_ended_is_not_given(simulator, keeper, clock):
+    first = await keeper.get()
+    clock.advance(7199)
+    assert keeper.held
+    clock.advance(1)
+    assert not keeper.held
+    assert await keeper.get() != first
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_thousand_calls_whose_token_died_cause_one_fetch(
+    simulator, keeper, client, clock, caplog
+):
+    await keeper.get()
+    clock.advance(10)
+    simulator.faults.kill_access_tokens()
+    path = "/cgi-bin/message/template/send"
+    fields = {name: {"value": "2027-01-15 08:00"} for name in SAMPLE.keywords}
+    openid = simulator.world.people["wang"].openid
+    body = {"touser": openid, "template_id": SAMPLE.id, "data": fields}
+    before = simulator.calls[STABLE]
+    answers = await asyncio.gather(*(client.post(path, body) for _ in range(1000)))
+    assert len({answer["msgid"] for answer in answers}) == 1000
+    assert simulator.calls[path] == 2000, "each was refused once, and tried once more"
+    assert simulator.calls[STABLE] - before == 1
+    warnings = [one for one in caplog.records if "refused the access token" in one.getMessage()]
+    assert len(warnings) == 1
+
+
+@pytest.mark.gen_test
+async def test_only_the_one_that_is_held_is_replaced(simulator, keeper, clock):
+    first = await keeper.get()
+    clock.advance(10)
+    assert await keeper.replace("another") == first
+    assert simulator.calls[STABLE] == 1
+    simulator.faults.kill_access_tokens()
+    second = await keeper.replace(first)
+    assert second != first
+    assert await keeper.replace(first) == second
+    assert simulator.calls[STABLE] == 2
+
+
+@pytest.mark.gen_test
+async def test_a_failing_refresh_keeps_the_present_one_and_comes_back_ever_later(
+    simulator, keeper, clock, caplog
+):
+    first = await keeper.get()
+    clock.advance(7200 - 240)
+    simulator.faults.answer(STABLE, errcode=-1, times=None)
+    await keeper.refresh_if_due()
+    assert (simulator.calls[STABLE], keeper.held) == (2, True)
+    assert await keeper.get() == first
+    message = caplog.records[-1].getMessage()
+    assert message.startswith("access token not refreshed (the present one still holds): ")
+    for number, seconds in enumerate((2, 5, 15, 30, 60, 60), 3):
+        clock.advance(seconds * 0.74)
+        await keeper.refresh_if_due()
+        assert simulator.calls[STABLE] == number - 1
+        clock.advance(seconds * 0.52)
+        await keeper.refresh_if_due()
+        assert simulator.calls[STABLE] == number
+    clock.advance(60)
+    simulator.faults.clear()
+    clock.advance(60)
+    await keeper.refresh_if_due()
+    assert keeper.held and await keeper.get() != first
+
+
+@pytest.mark.gen_test
+async def test_without_one_a_failure_comes_out_and_the_next_try_waits(simulator, keeper, clock):
+    simulator.faults.answer(STABLE, errcode=-1)
+    for _ in range(3):
+        with pytest.raises(PlatformError) as caught:
+            await keeper.get()
+        assert caught.value.errcode == -1
+        clock.advance(0.9)
+    assert simulator.calls[STABLE] == 1, "at most one in two seconds"
+    assert await keeper.get()
+
+
+@pytest.mark.gen_test
+async def test_of_two_fetches_in_a_row_the_second_waits(simulator, keeper, monkeypatch, io_loop):
+    first = await keeper.get()
+    simulator.faults.kill_access_tokens()
+    monkeypatch.setattr(module, "FETCH_PAUSE_SECONDS", 0.05)
+    began = io_loop.time()
+    assert await keeper.replace(first) != first
+    assert io_loop.time() - began >= 0.05
+
+
+@pytest.mark.gen_test
+async def test_a_days_fetches_are_bounded(simulator, keepers, clock, monkeypatch, caplog):
+    assert module.FETCHES_PER_DAY == 200
+    monkeypatch.setattr(module, "FETCHES_PER_DAY", 3)
+    keeper = keepers()
+    token = await keeper.get()
+    for _ in range(2):
+        clock.advance(10)
+        simulator.faults.kill_access_tokens()
+        token = await keeper.replace(token)
+    clock.advance(10)
+    with pytest.raises(PlatformError, match="another program") as caught:
+        await keeper.replace(token)
+    assert caught.value.remedy is Remedy.PAUSE
+    clock.advance(7200)
+    await keeper.refresh_if_due()
+    assert simulator.calls[STABLE] == 3
+    assert "none is held" in caplog.records[-1].getMessage()
+    clock.advance(86400 - 7200 - 30)
+    assert await keeper.get()
+    assert simulator.calls[STABLE] == 4
+
+
+@pytest.mark.gen_test
+async def test_a_hung_fetch_ends_and_the_next_one_works(simulator, keeper, clock, monkeypatch):
+    monkeypatch.setattr(module, "FETCH_SECONDS", 0.05)
+    simulator.faults.hang(STABLE, times=1)
+    with pytest.raises(PlatformError, match="no answer in time") as caught:
+        await keeper.get()
+    assert caught.value.remedy is Remedy.RETRY
+    monkeypatch.setattr(module, "FETCH_SECONDS", 5)
+    clock.advance(2)
+    assert await keeper.get()
+
+
+@pytest.mark.gen_test
+async def test_a_dead_platform_is_a_platform_error(keepers, simulator):
+    simulator.faults.drop(STABLE)
+    with pytest.raises(PlatformError) as caught:
+        await keepers().get()
+    assert caught.value.remedy is Remedy.RETRY
+    simulator.faults.drop(STABLE)
+    await keepers().refresh_if_due()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"expires_in": 7200},
+        {"access_token": "", "expires_in": 7200},
+        {"access_token": "a b", "expires_in": 7200},
+        {"access_token": "t" * 513, "expires_in": 7200},
+        {"access_token": ["t"], "expires_in": 7200},
+        {"access_token": "t"},
+        {"access_token": "t", "expires_in": 0},
+        {"access_token": "t", "expires_in": "7200"},
+    ],
+)
+@pytest.mark.gen_test
+async def test_an_odd_answer_holds_nothing(platform, keepers, reply):
+    platform.reply = reply
+    keeper = keepers(base=platform.base)
+    with pytest.raises(PlatformError, match="missing or odd"):
+        await keeper.get()
+    assert not keeper.held
+
+
+@pytest.mark.gen_test
+async def test_a_caller_who_goes_away_takes_the_fetch_from_nobody(platform, keepers):
+    async def reply(handler):
+        await platform.released.wait()
+        handler.write({"access_token": "t", "expires_in": 7200})
+
+    platform.reply = reply
+    keeper = keepers(base=platform.base)
+    gone, stays = (asyncio.create_task(keeper.get()) for _ in range(2))
+    await platform.asked.wait()
+    gone.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    platform.released.set()
+    assert await stays == "t"
+    assert len(platform.requests) == 1
+
+
+@pytest.mark.gen_test
+async def test_a_failure_that_nobody_waits_for_is_not_complained_of(
+    platform, keepers, caplog, io_loop
+):
+    async def reply(handler):
+        await platform.released.wait()
+        handler.write({"errcode": -1})
+
+    platform.reply = reply
+    keeper = keepers(base=platform.base)
+    caller = asyncio.create_task(keeper.get())
+    await platform.asked.wait()
+    fetch = keeper._fetching
+    caller.cancel()
+    platform.released.set()
+    await asyncio.wait([fetch])
+    await asyncio.sleep(0)
+    assert keeper._fetching is None
+    del fetch
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+
+
+@pytest.mark.gen_test
+async def test_closing_ends_a_fetch_under_way(simulator, keeper):
+    simulator.faults.hang(STABLE)
+    waiting = asyncio.create_task(keeper.get())
+    await simulator.called(STABLE)
+    await keeper.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await keeper.close()
+
+
+@pytest.mark.parametrize(
+    ("errcode", "advice"),
+    [
+        (40125, "check app_secret"),
+        (40013, "check app_id"),
+        (40164, "IP allowlist"),
+        (40243, "frozen"),
+        (89503, "administrator"),
+    ],
+)
+@pytest.mark.gen_test
+async def test_the_operator_is_told_what_to_do(simulator, keeper, caplog, errcode, advice):
+    simulator.faults.answer(STABLE, errcode=errcode)
+    await keeper.refresh_if_due()
+    message = caplog.records[-1].getMessage()
+    assert message.startswith("access token not refreshed (none is held): ")
+    assert str(errcode) in message and advice in message
+
+
+@pytest.mark.gen_test
+async def test_no_secret_and_no_token_is_logged(simulator, keepers, clock, caplog):
+    keeper = keepers(app_secret="wr0ngsecret")
+    await keeper.refresh_if_due()
+    keeper = keepers(mode="classic", app_secret="wr0ngsecret")
+    await keeper.refresh_if_due()
+    keeper = keepers()
+    token = await keeper.get()
+    clock.advance(10)
+    simulator.faults.kill_access_tokens()
+    other = await keeper.replace(token)
+    for secret in ("wr0ngsecret", simulator.app_secret, token, other):
+        assert secret not in caplog.text
+    assert "40125" in caplog.text and "check app_secret" in caplog.text
