@@ -26,6 +26,7 @@ class Person:
     Args:
         session: the value of the browser's cookie.
         invite: the invite's id.
+        code: what its code carries.
         state: what the phone comes back with.
         phone: the value of the phone's cookie.
     """
@@ -33,6 +34,7 @@ class Person:
     name: str
     session: str
     invite: str
+    code: str
     state: str
     phone: str
 
@@ -55,27 +57,30 @@ async def invite_people(data: Path, count: int, *, app_id: str) -> list[Person]:
     database.make_private(data)
     key = server_key.load(data)
     kept = hash_now(PASSWORD) if count else ""
-    people = [
-        Person(
-            name=f"person{number}",
-            session=secret.new_secret(),
-            invite=secret.new_id(),
-            state=secret.new_secret(),
-            phone=secret.new_secret(),
-        )
-        for number in range(count)
-    ]
+    people = [_person(number, key) for number in range(count)]
 
     def work(conn: Connection) -> None:
         for person in people:
-            _keep(conn, person, kept, key=key, app_id=app_id)
+            _keep(conn, person, kept, app_id=app_id)
 
     async with await Database.open(data / database.FILE) as store:
         await store.write(work)
     return people
 
 
-def _keep(conn: Connection, person: Person, password: str, *, key: bytes, app_id: str) -> None:
+def _person(number: int, key: bytes) -> Person:
+    invite = secret.new_id()
+    return Person(
+        name=f"person{number}",
+        session=secret.new_secret(),
+        invite=invite,
+        code=secret.derive(key, f"invite {invite}"),
+        state=secret.new_secret(),
+        phone=secret.new_secret(),
+    )
+
+
+def _keep(conn: Connection, person: Person, password: str, *, app_id: str) -> None:
     now = Clock().now()
     account = accounts.add(conn, person.name, password, admin=False, now=now)
     session = secret.digest(person.session)
@@ -96,8 +101,7 @@ def _keep(conn: Connection, person: Person, password: str, *, key: bytes, app_id
         confirm_until=0,
         confirm_tries=0,
     )
-    code = secret.digest(secret.derive(key, f"invite {person.invite}"))
-    invites.add(conn, invite, secret=code)
+    invites.add(conn, invite, secret=secret.digest(person.code))
     consents.add(
         conn, secret.digest(person.state), person.invite, phone=secret.digest(person.phone), now=now
     )

@@ -233,8 +233,9 @@ async def test_a_device_cookie_counts_for_its_own_account_and_unchanged_only(wor
     ann = (await world.signed_in("ann")).cookies["device"]
     number, until, device, signature = ann.split(".")
     later = f"{number}.{int(until) + DAY}.{device}.{signature}"
+    tampered = ann[:-1] + ("1" if ann.endswith("0") else "0")
     attack(world)
-    for forged in (bob, later, ann[:-1] + "0", f"{number}.{until}.{device}.", "x.y.z.w", "…"):
+    for forged in (bob, later, tampered, f"{number}.{until}.{device}.", "x.y.z.w", "…"):
         assert await sign_in(world, device=forged) == "too-many-tries", forged
     assert await sign_in(world, device=ann) == "in"
     world.clock.advance(181 * DAY)
@@ -272,7 +273,7 @@ async def test_a_sign_in_succeeds_also_when_there_is_no_room_to_hash_anew(
 
 @pytest.mark.gen_test(timeout=20)
 async def test_a_password_of_more_than_256_characters_is_wrong_and_not_cut(world: World) -> None:
-    text = "m7kq" * 64
+    text = "qzjxkvbwpyfgmhdu" * 16
     await world.add_account("carl", text)
     assert await sign_in(world, text, name="carl") == "in"
     assert await sign_in(world, text + "x", name="carl") == "wrong-password"

@@ -58,6 +58,16 @@ def alter(path: Path, *statements: str) -> None:
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
+async def refused(path: Path, kind: type[Exception]) -> str:
+    """What a start is refused with."""
+    try:
+        db = await Database.open(path)
+    except kind as error:
+        return str(error)
+    await db.close()  # or its threads would keep the tests from ending
+    raise AssertionError("it was opened")
+
+
 class Other:
     """Another process that runs ``code``; what it prints is read line by line."""
 
@@ -148,8 +158,7 @@ async def test_a_newer_database_is_refused_and_nothing_changes(path):
     await make(path)
     alter(path, f"PRAGMA user_version = {migrations.VERSION + 1}")
     before = sums(path.parent)
-    with pytest.raises(DatabaseNewer, match="install the newer version"):
-        await Database.open(path)
+    assert "install the newer version" in await refused(path, DatabaseNewer)
     assert sums(path.parent) == before
 
 
@@ -162,8 +171,7 @@ async def test_a_newer_database_whose_program_was_killed_is_refused_too(path, tm
         for one in path.parent.iterdir():
             (left / one.name).write_bytes(one.read_bytes())
     before = sums(left)
-    with pytest.raises(DatabaseNewer):
-        await Database.open(left / path.name)
+    assert await refused(left / path.name, DatabaseNewer)
     after = sums(left)
     # SQLite's index of the WAL is no data.
     del before["wxbind.db-shm"], after["wxbind.db-shm"]
@@ -178,8 +186,7 @@ async def test_a_damaged_database_is_refused_and_nothing_changes(path, offset):
         file.seek(offset)
         file.write(b"\xa5" * 600)
     before = sums(path.parent)
-    with pytest.raises(DatabaseDamaged, match="is damaged"):
-        await Database.open(path)
+    assert "is damaged" in await refused(path, DatabaseDamaged)
     assert sums(path.parent) == before
 
 
@@ -188,8 +195,7 @@ async def test_a_cut_database_is_refused_and_nothing_changes(path):
     await make(path)
     path.write_bytes(path.read_bytes()[:-4096])
     before = sums(path.parent)
-    with pytest.raises(DatabaseDamaged):
-        await Database.open(path)
+    assert await refused(path, DatabaseDamaged)
     assert sums(path.parent) == before
 
 
@@ -198,14 +204,12 @@ async def test_what_another_program_wrote_is_refused_and_nothing_changes(path):
     path.parent.mkdir()
     path.write_text("dear diary, " * 100)
     before = sums(path.parent)
-    with pytest.raises(DatabaseDamaged):
-        await Database.open(path)
+    assert await refused(path, DatabaseDamaged)
     assert sums(path.parent) == before
     path.unlink()
     alter(path, "CREATE TABLE diary (day TEXT)")
     before = sums(path.parent)
-    with pytest.raises(DatabaseDamaged, match="not a database of wxbind"):
-        await Database.open(path)
+    assert "not a database of wxbind" in await refused(path, DatabaseDamaged)
     assert sums(path.parent) == before
 
 
@@ -223,8 +227,7 @@ async def test_a_start_whose_migration_fails_leaves_the_old_database(path, monke
     wrong = (*migrations.STEPS, ("CREATE TABLE later (a TEXT)", "CREATE TABLE accounts (a TEXT)"))
     monkeypatch.setattr(migrations, "STEPS", wrong)
     monkeypatch.setattr(migrations, "VERSION", len(wrong))
-    with pytest.raises(StorageUnavailable):
-        await Database.open(path)
+    assert await refused(path, StorageUnavailable)
     monkeypatch.undo()
     async with await Database.open(path) as db:
         assert await db.read(names) == ["ann"]
@@ -240,8 +243,7 @@ async def test_a_database_that_is_locked_at_the_start_is_unavailable(path, monke
     monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, ()))
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StorageUnavailable, match="locked"):
-        await Database.open(path)
+    assert "locked" in await refused(path, StorageUnavailable)
     holder.close()
 
 
@@ -507,6 +509,51 @@ async def test_when_the_disk_fills_nothing_of_a_shared_commit_is_promised(db, io
     assert results[2].__cause__ is full
     assert await db.read(names) == []
     assert await db.write(adding("bob"))
+
+
+@pytest.mark.gen_test
+async def test_when_the_file_turns_out_damaged_nothing_is_written_on(path, io_loop):
+    await make(path)
+    async with await Database.open(path) as db:
+        with path.open("r+b") as file:  # the index of names, which nothing has read yet
+            file.seek(2 * 4096)
+            file.write(b"\xa5" * 4096)
+
+        def find(conn: sqlite3.Connection) -> Any:
+            return accounts.find_by_name(conn, "ann")
+
+        with pytest.raises(StorageUnavailable, match="malformed"):
+            await db.read(find)
+        gate = Gate(io_loop.asyncio_loop)
+        first = asyncio.create_task(db.write(gate))
+        await gate.entered.wait()
+        wal = path.with_name(path.name + "-wal").read_bytes()
+        works = [lambda conn: conn.execute("DELETE FROM undos").rowcount, find]
+        tasks = [asyncio.create_task(db.write(work)) for work in works]
+        await asyncio.sleep(0)
+        gate.open()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await first
+        assert [type(one) for one in results] == [StorageUnavailable] * 2
+        assert path.with_name(path.name + "-wal").read_bytes() == wal
+
+
+@pytest.mark.gen_test
+async def test_a_mistake_in_a_read_is_not_called_trouble_of_the_database(db):
+    with pytest.raises(sqlite3.ProgrammingError):
+        await db.read(lambda conn: conn.execute("SELECT ?").fetchone())
+
+
+@pytest.mark.gen_test
+async def test_a_transaction_that_sqlite_rolled_back_itself_fails_as_a_whole(db, caplog):
+    def work(conn: sqlite3.Connection) -> None:
+        adding("ann")(conn)
+        conn.execute("INSERT OR ROLLBACK INTO accounts SELECT * FROM accounts")
+
+    with pytest.raises(StorageUnavailable):
+        await db.write(work)
+    await db.write(adding("bob"))
+    assert await db.read(names) == ["bob"]
 
 
 # Stopping

@@ -75,6 +75,14 @@ def test_a_first_step_that_fails_leaves_an_empty_file(empty, monkeypatch):
     assert (schema(empty), version(empty)) == ([], 0)
 
 
+def test_a_step_that_sqlite_rolls_back_itself_is_named_by_its_own_error(empty, monkeypatch):
+    steps = (("CREATE TABLE a (b UNIQUE)", "INSERT OR ROLLBACK INTO a VALUES (1), (1)"),)
+    monkeypatch.setattr(migrations, "STEPS", steps)
+    with pytest.raises(sqlite3.IntegrityError):
+        migrations.migrate(empty)
+    assert (schema(empty), version(empty)) == ([], 0)
+
+
 def test_only_the_steps_that_are_missing_are_taken(empty, monkeypatch):
     migrations.migrate(empty)
     more = (*migrations.STEPS, ("CREATE TABLE later (a)",))

@@ -150,6 +150,25 @@ async def test_without_one_a_failure_comes_out_and_the_next_try_waits(simulator,
 
 
 @pytest.mark.gen_test
+async def test_a_failure_that_is_over_is_forgotten(simulator, keeper, clock, monkeypatch):
+    simulator.faults.answer(STABLE, errcode=-1, times=3)
+    for _ in range(3):
+        await keeper.refresh_if_due()
+        clock.advance(30)
+    first = await keeper.get()
+    simulator.faults.kill_access_tokens()
+    monkeypatch.setattr(module, "FETCH_PAUSE_SECONDS", 0.001)
+    assert await keeper.replace(first) != first
+    clock.advance(6960)
+    simulator.faults.answer(STABLE, errcode=-1)
+    await keeper.refresh_if_due()
+    before = simulator.calls[STABLE]
+    clock.advance(2 * 1.26)
+    await keeper.refresh_if_due()
+    assert simulator.calls[STABLE] == before + 1, "two seconds after the first failure again"
+
+
+@pytest.mark.gen_test
 async def test_of_two_fetches_in_a_row_the_second_waits(simulator, keeper, monkeypatch, io_loop):
     first = await keeper.get()
     simulator.faults.kill_access_tokens()

@@ -171,7 +171,9 @@ class Database:
             raise StorageUnavailable("the database is closed")
         try:
             return await _run(self._reader, _snapshot, work)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
+            if not _is_trouble(error):
+                raise
             raise StorageUnavailable(str(error)) from error
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -188,7 +190,8 @@ class Database:
         job = _Job(work, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         self._wake.set()
-        return cast(T, await asyncio.shield(job.done))
+        # Cancelled, this future is passed over; the work is no part of it.
+        return cast(T, await job.done)
 
     async def changed_elsewhere(self) -> int:
         """A number that changes when another process has committed something."""
@@ -231,7 +234,7 @@ class Database:
                 job.done.set_result(result)
                 continue
             job.done.set_exception(failure)
-            # The one who waited may have been cancelled; then nobody else will look at it.
+            # The one who waited may be cancelled yet; then nobody else will look at it.
             job.done.exception()
 
 
@@ -284,14 +287,14 @@ def _transact(
             conn.execute("SAVEPOINT job")
             try:
                 result = work(conn)
-            except sqlite3.OperationalError:
-                raise  # disk full, I/O error: nothing of this batch can be promised
             except StopIteration as error:  # which no future takes (PEP 479)
                 conn.execute("ROLLBACK TO job")
                 failure = RuntimeError("a transaction raised StopIteration")
                 failure.__cause__ = error
                 results.append((None, failure))
             except Exception as error:
+                if _is_trouble(error):
+                    raise  # nothing of this batch can be promised
                 conn.execute("ROLLBACK TO job")
                 results.append((None, error))
             else:
@@ -304,6 +307,11 @@ def _transact(
             conn.execute("ROLLBACK")
         raise
     return results
+
+
+def _is_trouble(error: Exception) -> bool:
+    """Whether the database itself failed: locked, full, an I/O error, or damaged."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 
 def _data_version(conn: sqlite3.Connection) -> tuple[int]:

@@ -158,9 +158,10 @@ class Base(RequestHandler):
         host = self.request.host.lower()
         if self.any_host or host == self.config.public_host:
             return
-        mine, asked = urlsplit(self.config.public_url), urlsplit(f"//{host}")
+        mine = urlsplit(self.config.public_url)
         loopback = {"localhost", "127.0.0.1", "::1"}
         try:
+            asked = urlsplit(f"//{host}")
             alias = {mine.hostname, asked.hostname} <= loopback and mine.port == asked.port
         except ValueError:
             alias = False
@@ -371,6 +372,8 @@ class Static(StaticFileHandler):
         site = cast(Site, self.application)
         if self.request.host.lower() != site.config.public_host:
             raise HTTPError(421)
+        if "\0" in self.path_args[0]:
+            raise HTTPError(404)  # the file system would not take it
 
     def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
         if not isinstance(error, HTTPError):

@@ -20,14 +20,20 @@ def _draw(text: str) -> str:
     code.add_data(text)
     rows = code.get_matrix()
     size = len(rows)
-    # One line for each run of dark modules: a quarter of the size of the library's own picture.
-    path = "".join(
-        f"M{run.start()} {y}.5h{run.end() - run.start()}"
-        for y, row in enumerate(rows)
-        for run in re.finditer("1+", "".join("1" if dark else "0" for dark in row))
-    )
+    path = "".join(_line(row, y) for y, row in enumerate(rows))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}"'
         ' shape-rendering="crispEdges">'
         f'<path fill="#fff" d="M0 0h{size}v{size}H0z"/><path stroke="#000" d="{path}"/></svg>'
     )
+
+
+def _line(row: list[bool], y: int) -> str:
+    """One row as strokes, one for each run of dark modules: the first by its place, the others by
+    the gap before them. A fifth of the size of the library's own picture."""
+    strokes, end = "", 0
+    for run in re.finditer("1+", "".join("1" if dark else "0" for dark in row)):
+        strokes += f"m{run.start() - end} 0" if strokes else f"M{run.start()} {y}.5"
+        strokes += f"h{run.end() - run.start()}"
+        end = run.end()
+    return strokes

@@ -1,0 +1,263 @@
+"""The command line as an operator meets it: the real program in a process of its own."""
+
+import re
+import signal
+import socket
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import processes
+from tests.processes import Ended
+from tests.world import PASSWORD, World
+from wx import cli
+
+GIVEN = f"{PASSWORD}\n".encode()
+
+
+def flags(world: World, **more: str) -> list[str]:
+    keys = world.keys | more
+    return [f"--{name.replace('_', '-')}={value}" for name, value in keys.items()]
+
+
+def one_line(ended: Ended, code: int) -> str:
+    """The one line that says why it ended so."""
+    assert ended.code == code, ended
+    assert "Traceback" not in ended.err
+    (line,) = ended.err.splitlines()
+    assert line.startswith("wxbind: ")
+    return line
+
+
+async def account(folder: Path, *words: str, given: bytes = b"") -> Ended:
+    return await processes.run("account", *words, folder=folder, given=given)
+
+
+# serve
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize("verb", [["serve"], []])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_says_where_it_listens_and_a_signal_ends_it(
+    world: World, verb: list[str], number: signal.Signals
+) -> None:
+    words = [*verb, *flags(world, data_dir="mine")]
+    server = await processes.start(*words, folder=world.folder)
+    try:
+        line = await server.line_with("listening")
+        assert re.fullmatch(r"listening on http://127\.0\.0\.1:\d+", line)
+        answer = await world.desktop().fetch(line.split()[-1] + "/healthz")
+        assert answer.code == 200
+        server.signal(number)
+        assert (await server.ended()).code == 0
+    finally:
+        await server.kill()
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_every_problem_of_the_configuration_is_named_at_once(tmp_path: Path) -> None:
+    ended = await processes.run(
+        "serve", "--port=x", "--bind-scope=all", "--public-url=ftp://x", folder=tmp_path
+    )
+    assert ended.code == 2
+    lines = ended.err.splitlines()
+    for name in ("port", "bind_scope", "public_url", "app_id", "app_secret"):
+        assert sum(f"wxbind: {name}" in line for line in lines) == 1, name
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize("state", ["running", "newer", "damaged", "port", "folder"])
+async def test_a_bad_start_ends_at_once_with_its_code_and_one_line(
+    world: World, state: str
+) -> None:
+    path = world.folder / "data" / "wxbind.db"
+    more: dict[str, str] = {}
+    code = {"running": 3, "newer": 4, "damaged": 5, "port": 1, "folder": 1}[state]
+    if state in ("newer", "damaged"):
+        await world.server.stop()
+    if state == "newer":
+        world.rows("PRAGMA user_version = 99")
+    elif state == "damaged":
+        path.write_bytes(b"\0" * 8192)
+    elif state == "port":
+        more = {"port": str(world.server.port), "data_dir": "other"}
+    elif state == "folder":
+        (world.folder / "file").write_text("")
+        more = {"data_dir": "file"}
+    before = path.read_bytes()
+    began = time.monotonic()
+    ended = await processes.run("serve", *flags(world, **more), folder=world.folder)
+    assert time.monotonic() - began < 3, "a second, and some for a busy machine"
+    one_line(ended, code)
+    assert path.read_bytes() == before
+    assert "listening" not in ended.out
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["frobnicate"],
+        ["serve", "--frobnicate"],
+        ["account"],
+        ["account", "frobnicate"],
+        ["account", "add"],
+        ["account", "list", "ann"],
+        ["account", "disable"],
+        ["--port"],
+    ],
+)
+async def test_wrong_use_is_told_in_one_line(tmp_path: Path, words: list[str]) -> None:
+    one_line(await processes.run(*words, folder=tmp_path), 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+# config
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_config_shows_what_is_in_force_and_from_where_and_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "wxbind.toml").write_text('app_id = "wx_file"\nsite_name = "From File"\n')
+    (tmp_path / "secret").write_text("topsecret-aa\n")
+    environ = {
+        "WXBIND_SITE_NAME": "From Environment",
+        "WXBIND_APP_SECRET_FILE": str(tmp_path / "secret"),
+        "WXBIND_WEBHOOK_TOKEN": "topsecretbb",
+    }
+    ended = await processes.run("config", "--port=8123", folder=tmp_path, environ=environ)
+    assert (ended.code, ended.err) == (0, "")
+    assert "topsecret" not in ended.out
+    for line in (
+        r"app_id +wx_file +wxbind\.toml",
+        r"site_name +From Environment +WXBIND_SITE_NAME",
+        r"port +8123 +flag --port",
+        r"app_secret +\*+ +WXBIND_APP_SECRET_FILE",
+        r"webhook_token +\*+ +WXBIND_WEBHOOK_TOKEN",
+        r"invite_seconds +600 +default",
+    ):
+        assert re.search(rf"(?m)^{line}$", ended.out), line
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_config_names_what_is_missing_after_what_there_is(tmp_path: Path) -> None:
+    ended = await processes.run("config", folder=tmp_path)
+    assert ended.code == 2 and "invite_seconds" in ended.out
+    assert "app_id: is required" in ended.err
+
+
+# account
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_accounts_are_made_listed_and_changed_before_the_first_start(tmp_path: Path) -> None:
+    nobody = await account(tmp_path, "list")
+    assert (nobody.code, nobody.out) == (0, "") and "no accounts yet" in nobody.err
+    added = await account(tmp_path, "add", "ann", "--admin", "--password-stdin", given=GIVEN)
+    assert (added.code, added.out) == (0, "account ann added\n")
+    crlf = GIVEN.replace(b"\n", b"\r\n")
+    await account(tmp_path, "add", "王小明", "--password-stdin", given=crlf)
+    assert (await account(tmp_path, "disable", "ann")).code == 0
+    assert (await account(tmp_path, "list")).out == "ann (admin, disabled)\n王小明\n"
+    assert (await account(tmp_path, "enable", "ANN")).code == 0
+    assert (await account(tmp_path, "list")).out == "ann (admin)\n王小明\n"
+    changed = await account(
+        tmp_path, "passwd", "ann", "--password-stdin", given=b"another long secret 9"
+    )
+    assert changed.code == 0
+    assert (tmp_path / "data").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_refusal_is_one_line_and_exit_1(tmp_path: Path) -> None:
+    add = ("add", "ann", "--password-stdin")
+    assert "12" in one_line(await account(tmp_path, *add, given=b"short\n"), 1)
+    one_line(await account(tmp_path, *add, given=b""), 1)
+    one_line(await account(tmp_path, *add, given=b"\xff\xfe is no text at all\n"), 1)
+    one_line(await account(tmp_path, "add", "a b", "--password-stdin", given=GIVEN), 1)
+    assert "--password-stdin" in one_line(await account(tmp_path, "add", "ann"), 1)
+    assert "%(x)s" in one_line(await account(tmp_path, "disable", "100%(x)s"), 1)
+    await account(tmp_path, *add, given=GIVEN)
+    assert "ann" in one_line(await account(tmp_path, *add, given=GIVEN), 1)
+    for action in ("disable", "enable"):
+        assert "nobody" in one_line(await account(tmp_path, action, "nobody"), 1)
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_a_damaged_or_newer_database_is_refused_by_every_verb(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "wxbind.db"
+    path.write_bytes(b"nonsense" * 1000)
+    one_line(await account(tmp_path, "list"), 5)
+    path.unlink()
+    await account(tmp_path, "list")
+    conn = sqlite3.connect(path)
+    conn.execute("PRAGMA user_version = 99")
+    conn.close()
+    one_line(await account(tmp_path, "list"), 4)
+
+
+@pytest.mark.gen_test(timeout=40)
+@pytest.mark.parametrize("action", ["disable", "passwd"])
+async def test_a_verb_works_while_the_server_runs_and_ends_the_sessions_there(
+    world: World, action: str
+) -> None:
+    desktop = await world.signed_in()
+    socket_ = await desktop.live(await desktop.invite())
+    await socket_.frame()
+    words = ["account", action, "ann", f"--data-dir={world.folder / 'data'}"]
+    if action == "passwd":
+        words.append("--password-stdin")
+    ended = await processes.run(*words, folder=world.folder, given=b"another long secret 9\n")
+    done = time.monotonic()
+    assert ended.code == 0, ended.err
+    assert await socket_.frame() is None
+    assert time.monotonic() - done < 1
+    assert socket_.connection.close_code == 4401
+    assert (await desktop.fetch("/bind")).code == 303
+    new = await world.desktop().log_in("ann", "another long secret 9")
+    assert new.code == (303 if action == "passwd" else 401)
+    assert (await world.desktop().log_in("ann")).code == 401
+
+
+# simulate
+
+
+@pytest.mark.gen_test(timeout=40)
+async def test_the_simulator_alone_says_how_to_use_it_and_ends_by_ctrl_c(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    simulator = await processes.start("simulate", "--port", str(port), folder=tmp_path)
+    try:
+        await simulator.line_with("app_id")
+        text = "".join(simulator.lines)
+        assert f"listening on http://127.0.0.1:{port}" in text
+        assert f"api_base, open_base and mp_base: http://127.0.0.1:{port}" in text
+        second = await processes.run("simulate", "--port", str(port), folder=tmp_path)
+        assert str(port) in one_line(second, 1)
+        simulator.signal(signal.SIGINT)
+        ended = await simulator.ended()
+        assert (ended.code, ended.err) == (0, "")
+    finally:
+        await simulator.kill()
+
+
+def test_help_and_version_are_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--help"], ["serve", "--help"], ["account", "--help"], ["--version"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        assert ended.value.code == 0
+    out = capsys.readouterr().out
+    for verb in ("serve", "demo", "simulate", "config", "account", "--invite-seconds"):
+        assert verb in out
+
+
+def test_the_process_ends_also_when_the_stop_hangs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The last resort: what ends the process is a thread, whatever the loop does."""
+    assert cli.GIVE_UP_SECONDS <= 15

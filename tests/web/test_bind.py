@@ -1,0 +1,173 @@
+"""The card and its forms."""
+
+import json
+import re
+
+import pytest
+
+from tests.world import PASSWORD, World
+from wx.model import Profile
+from wx.web import bind
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_new_invite_has_everything_that_its_page_needs(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    assert set(invite) >= {"id", "url", "qr", "live", "number", "expires_in", "route"}
+    assert re.fullmatch(rf"{re.escape(world.base)}/b/[0-9A-Za-z]{{43}}", invite["url"])
+    assert (invite["expires_in"], invite["route"]) == (600, "oauth")
+    assert re.fullmatch(r"[1-9]\d", invite["number"])
+    assert invite["live"] == f"/live/{invite['id']}"
+    picture = await desktop.fetch(invite["qr"], headers={"Accept": "image/*"})
+    assert picture.code == 200 and picture.headers["Content-Type"] == "image/svg+xml"
+    assert len(picture.body) <= 4096
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_page_holds_the_same_as_the_json(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    page = (await desktop.fetch("/bind")).body.decode()
+    for value in (invite["url"], invite["qr"], invite["live"], f">{invite['number']}<"):
+        assert value in page
+    assert 'data-state="waiting"' in page and "<script>" not in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_person_s_form_comes_back_to_the_card_and_a_program_gets_json(
+    world: World,
+) -> None:
+    desktop = await world.signed_in()
+    answer = await desktop.post("/bind/invites", fresh="1")
+    assert (answer.code, answer.headers["Location"]) == (303, "/bind")
+    refused = await desktop.post("/bind/remove")
+    assert refused.code == 409
+    text = refused.body.decode()
+    assert 'data-page="bind"' in text and "This account is not bound to a WeChat." in text
+    told = await desktop.post("/bind/remove", json_answer=True)
+    assert told.code == 409 and json.loads(told.body)["error"]["code"] == "not-bound"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_card_of_a_bound_account_shows_the_follower_escaped(world: World) -> None:
+    world.simulator.world.people["wang"].nickname = "<img src=x onerror=alert(1)>\"'&"
+    desktop = await world.bound()
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert 'data-state="bound"' in page
+    assert "<img src=x" not in page and "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert f'src="{world.simulator.base_url}/avatar/wang.svg"' in page
+    assert "data-live" not in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_avatar_from_elsewhere_is_not_shown(world: World) -> None:
+    config = world.server.config
+    here = world.simulator.base_url
+    for address, shown in (
+        (f"{here}/avatar/wang.svg", f"{here}/avatar/wang.svg"),
+        ("https://evil.example/a.png", ""),
+        ("javascript:alert(1)", ""),
+        ("data:image/svg+xml,<svg/>", ""),
+        (f"{here}.evil.example/a.png", ""),
+        (f"{here}@evil.example/a.png", ""),
+        ("//evil.example/a.png", ""),
+        ("http://[", ""),
+        ("", ""),
+    ):
+        assert bind.avatar_of(Profile("o", avatar=address), config) == shown, address
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_wechat_s_http_avatars_are_shown_over_https(world: World) -> None:
+    await world.reconfigure(avatar_origins="https://thirdwx.qlogo.cn")
+    profile = Profile("o", avatar="http://thirdwx.qlogo.cn/mmopen/x/132")
+    shown = bind.avatar_of(profile, world.server.config)
+    assert shown == "https://thirdwx.qlogo.cn/mmopen/x/132"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_wrong_password_for_replacing_is_told_on_the_card(world: World) -> None:
+    desktop = await world.bound()
+    world.clock.advance(1)
+    answer = await desktop.post("/bind/invites", password="wrong")
+    assert answer.code == 401
+    text = answer.body.decode()
+    assert "Wrong name or password." in text and "data-replace open" in text
+    assert "wrong" not in re.sub(r"[Ww]rong name", "", text)
+    assert (await desktop.post("/bind/invites", password=PASSWORD)).code == 303
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert "data-replacing" in page and 'data-state="waiting"' in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_guessing_the_password_by_the_replace_form_is_slowed_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop = await world.bound()
+    monkeypatch.setattr("wx.service.throttle.HOLD_SECONDS", 0)
+    token = await desktop.xsrf("/bind")
+    codes = [
+        (await desktop.post("/bind/invites", token=token, password=f"guess {number}")).code
+        for number in range(8)
+    ]
+    assert codes[:5] == [401] * 5 and codes[-1] == 429
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("query", ["done=x<script>", "done=a&done=b", "done=" + "a" * 17])
+async def test_what_is_done_is_a_word_of_ours(world: World, query: str) -> None:
+    desktop = await world.signed_in()
+    assert (await desktop.fetch(f"/bind?{query}")).code == 400
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_page_says_what_was_done_and_nothing_else(world: World) -> None:
+    desktop = await world.bound()
+    answer = await desktop.post("/bind/test")
+    page = (await desktop.fetch(answer.headers["Location"])).body.decode()
+    assert "The test notice is on its way to your WeChat." in page
+    removed = await desktop.post("/bind/remove")
+    page = (await desktop.fetch(removed.headers["Location"])).body.decode()
+    assert "Unbound." in page
+    assert (await desktop.fetch("/bind?done=nothing")).code == 200
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize(
+    "body",
+    ["fresh=2", "fresh=1&fresh=1", "fresh=", "password=a&password=b", "fresh=%ff"],
+)
+async def test_a_malformed_wish_for_an_invite_is_refused(world: World, body: str) -> None:
+    desktop = await world.signed_in()
+    token = (await desktop.xsrf("/bind")).replace("|", "%7C")
+    answer = await desktop.fetch(
+        "/bind/invites",
+        method="POST",
+        body=f"_xsrf={token}&{body}",
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Accept": "application/json",
+        },
+    )
+    assert answer.code in (400, 201) and (answer.code == 400 or body == "fresh=")
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize(
+    "fields", [{}, {"id": "x"}, {"id": "a" * 22}, {"id": "a" * 22, "code": "0"}]
+)
+async def test_digits_for_no_invite_are_refused(world: World, fields: dict[str, str]) -> None:
+    desktop = await world.signed_in()
+    answer = await desktop.post("/bind/confirm", json_answer=True, **fields)
+    assert answer.code in (400, 404)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_invite_is_not_changed_by_looking_at_it(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    before = [tuple(row) for row in world.rows("SELECT * FROM invites")]
+    for path in ("/bind", f"/bind/invites/{invite['id']}", invite["qr"]):
+        await desktop.fetch(path)
+    assert [tuple(row) for row in world.rows("SELECT * FROM invites")] == before

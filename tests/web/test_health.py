@@ -1,0 +1,86 @@
+"""What watchdogs and graphs are told."""
+
+import pytest
+
+from tests.world import World
+from wx.errors import StorageUnavailable
+from wx.service.health import Health
+
+TOKEN = "/cgi-bin/stable_token"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_process_is_alive_whatever_the_platform_does(world: World) -> None:
+    await world.simulator.stop()
+    answer = await world.desktop().fetch("/healthz")
+    assert (answer.code, answer.body) == (200, b"ok\n")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_it_is_ready_when_there_is_an_access_token_and_not_before(world: World) -> None:
+    world.clock.advance(10)
+    world.simulator.faults.answer(TOKEN, errcode=40125, times=None)
+    await world.reconfigure()
+    await world.simulator.called(TOKEN, 2)
+    answer = await world.desktop().fetch("/readyz")
+    assert answer.code == 503 and answer.headers["Retry-After"]
+    assert answer.body == b"database: ok\naccess token: no\n"
+    world.simulator.faults.clear()
+    world.clock.advance(10)
+    await world.bound()
+    await world.told("wang")
+    answer = await world.desktop().fetch("/readyz")
+    assert (answer.code, answer.body) == (200, b"database: ok\naccess token: ok\n")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_silent_database_makes_it_not_ready(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no(self: Health) -> bool:
+        return False
+
+    monkeypatch.setattr(Health, "database_answers", no)
+    answer = await world.desktop().fetch("/readyz")
+    assert answer.code == 503 and b"database: no" in answer.body
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_watchdog_may_ask_by_the_machine_s_address(world: World) -> None:
+    desktop = world.desktop()
+    for path in ("/healthz", "/readyz", "/metrics"):
+        answer = await desktop.fetch(path, headers={"Host": "10.1.2.3"})
+        assert answer.code != 421, path
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_metrics_count_and_name_nobody(world: World) -> None:
+    desktop = await world.bound()
+    await desktop.fetch("/no/such/ann")
+    socket = await (await world.signed_in("bob")).live(
+        await world.desktops[-1].invite()  # bob's own
+    )
+    await socket.frame()
+    text = (await world.desktop().fetch("/metrics")).body.decode()
+    assert 'wxbind_requests_total{handler="NotFound",status="404"} 1.0' in text
+    assert "wxbind_live_sockets 1.0" in text
+    assert "wxbind_access_token_held 1.0" in text
+    for secret in ("ann", "bob", "wang", *desktop.cookies.values()):
+        assert secret not in text
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_broken_disk_makes_pages_503_and_leaves_the_process_alive(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop = await world.signed_in()
+
+    async def broken(work: object) -> None:
+        raise StorageUnavailable("disk I/O error")
+
+    monkeypatch.setattr(world.server.services.sessions._database, "read", broken)
+    page = await desktop.fetch("/bind")
+    assert page.code == 503 and page.headers["Retry-After"]
+    assert b"disk I/O" not in page.body
+    assert (await desktop.fetch("/healthz")).code == 200
+    assert (await desktop.fetch("/readyz")).code == 503

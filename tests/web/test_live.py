@@ -1,0 +1,223 @@
+"""The live socket: who may open it, what it says, how it ends."""
+
+import asyncio
+import socket as sockets
+import time
+from typing import Any
+
+import pytest
+from tornado.httpclient import HTTPClientError
+
+from tests.world import Desktop, World
+
+
+async def refused(desktop: Desktop, invite: dict[str, Any], **headers: str) -> int:
+    """The status that the upgrade is refused with."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    with pytest.raises(HTTPClientError) as error:
+        await desktop.live(invite, headers=sent)
+    return error.value.code
+
+
+async def left(world: World, number: int) -> None:
+    """Wait until no more than this many sockets are open."""
+    hub = world.server.services.hub
+    async with asyncio.timeout(5):
+        while len(hub) > number:  # the server's side of a close has no event here
+            await asyncio.sleep(0)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_upgrade_is_refused_with_a_real_status(world: World) -> None:
+    desktop, other = await world.signed_in("ann"), await world.signed_in("bob")
+    invite = await desktop.invite()
+    assert await refused(desktop, invite, Origin="https://evil.example") == 403
+    assert await refused(desktop, invite, Origin="null") == 403
+    assert await refused(desktop, invite, Origin=world.base + ".evil.example") == 403
+    assert await refused(desktop, invite, Origin=world.base.replace("http:", "https:")) == 403
+    assert await refused(desktop, invite, Sec_Fetch_Site="cross-site") == 403
+    assert await refused(desktop, invite, Sec_Fetch_Site="same-site") == 403
+    assert await refused(desktop, invite, Sec_Fetch_Site="none") == 403
+    assert await refused(desktop, invite, Host="evil.example") == 421
+    assert await refused(world.desktop(), invite) == 403
+    assert await refused(other, invite) == 404
+    assert await refused(await world.signed_in("ann"), invite) == 404
+    assert await refused(desktop, {"live": f"/live/{'x' * 22}"}) == 404
+    assert len(world.server.services.hub) == 0
+    opened = await desktop.live(invite, headers={"Sec-Fetch-Site": "same-origin"})
+    assert await opened.frame()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_socket_without_an_origin_is_refused(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    request = (
+        f"GET {invite['live']} HTTP/1.1\r\nHost: 127.0.0.1:{world.server.port}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Cookie: session={desktop.cookies['session']}\r\n"
+    )
+    for more, status in (("", b"403"), (f"Origin: {world.base}\r\n", b"101")):
+        reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+        writer.write((request + more + "\r\n").encode())
+        assert (await reader.readline()).split()[1] == status
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_first_frame_is_the_present_state_also_after_a_scan(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    assert (await (await desktop.live(invite)).frame() or {})["state"] == "waiting"
+    phone = world.simulator.phone("wang")
+    question = await phone.open(invite["url"])
+    world.clock.advance(17)
+    frame = await (await desktop.live(invite)).frame()
+    assert frame == {
+        "state": "scanned",
+        "expires_in": 583,
+        "number": invite["number"],
+        "follower": None,
+        "message": "Scanned. Please confirm on your phone.",
+        "confirm": False,
+    }
+    await phone.agree(await phone.submit(question))
+    last = await (await desktop.live(invite)).frame() or {}
+    assert last["state"] == "bound"
+    avatar = f"{world.simulator.base_url}/avatar/wang.svg"
+    assert last["follower"] == {"nickname": "王小明🌻", "avatar": avatar}
+    assert (await desktop.state(invite)) == last, "polling says the same"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_sentence_is_in_the_language_of_the_one_who_waits(world: World) -> None:
+    desktop = await world.signed_in(language="zh-CN")
+    frame = await (await desktop.live(await desktop.invite())).frame()
+    assert frame is not None and frame["message"] == "请用微信扫描二维码。"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_each_of_two_sockets_gets_each_change_at_once(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    one, two = await desktop.live(invite), await desktop.live(invite)
+    await one.frame()
+    await two.frame()
+    phone = world.simulator.phone("wang")
+    question = await phone.open(invite["url"])
+    for socket in (one, two):
+        assert (await socket.frame() or {})["state"] == "scanned"
+    consent = await phone.submit(question)
+    await phone.agree(consent)
+    await one.until("bound")
+    await two.until("bound")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_sixth_socket_of_a_session_is_refused_until_one_closes(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    opened = [await desktop.live(invite) for _ in range(5)]
+    for socket in opened:
+        await socket.frame()
+    assert await refused(desktop, invite) == 429
+    other = await world.signed_in("bob")
+    assert await (await other.live(await other.invite())).frame()
+    opened[0].close()
+    await left(world, 5)
+    assert await (await desktop.live(invite)).frame()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_more_than_the_configured_total_are_told_to_come_again(world: World) -> None:
+    await world.reconfigure(live_sockets="1")
+    ann, bob = await world.signed_in("ann"), await world.signed_in("bob")
+    await (await ann.live(await ann.invite())).frame()
+    assert await refused(bob, await bob.invite()) == 503
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_a_client_says_is_ignored_and_too_much_closes(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    socket = await desktop.live(invite)
+    await socket.frame()
+    for text in ('{"state": "bound"}', "x" * 4096, "", "\x00"):
+        await socket.connection.write_message(text)
+    await socket.connection.write_message(b"\xff\xfe", binary=True)
+    await world.simulator.phone("wang").open(invite["url"])
+    assert (await socket.frame() or {})["state"] == "scanned"
+    await socket.connection.write_message("x" * 4097)
+    assert await socket.frame() is None
+    again = await desktop.live(invite)
+    assert (await again.frame() or {})["state"] == "scanned", "others are not harmed"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_sockets_are_closed_with_1001_when_the_server_stops(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    opened = [await desktop.live(invite) for _ in range(3)]
+    for socket in opened:
+        await socket.frame()
+    await world.server.stop()
+    for socket in opened:
+        assert await socket.frame() is None
+        assert socket.connection.close_code == 1001
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_one_who_does_not_read_is_dropped_and_nobody_else_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wx.web.live.WRITE_SECONDS", 0.3)
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    deaf = sockets.socket()
+    deaf.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 2048)
+    deaf.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(deaf, ("127.0.0.1", world.server.port))
+    try:
+        await loop.sock_sendall(
+            deaf,
+            (
+                f"GET {invite['live']} HTTP/1.1\r\nHost: 127.0.0.1:{world.server.port}\r\n"
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: {world.base}\r\n"
+                f"Cookie: session={desktop.cookies['session']}\r\n\r\n"
+            ).encode(),
+        )
+        assert (await loop.sock_recv(deaf, 12)) == b"HTTP/1.1 101"
+        hub = world.server.services.hub
+        (listener,) = hub._topics[invite["id"]]
+        stream = listener.ws_connection.stream  # type: ignore[attr-defined]
+        stream.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, 2048)
+        reading = await desktop.live(invite)
+        await reading.frame()
+        slowest = 0.0
+        async with asyncio.timeout(10):
+            while len(hub) == 2:
+                began = time.monotonic()
+                hub.publish(invite["id"])
+                assert await reading.frame()
+                slowest = max(slowest, time.monotonic() - began)
+        assert slowest < 0.2
+        assert len(hub._topics[invite["id"]]) == 1
+        assert stream.closed()
+    finally:
+        deaf.close()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_peer_that_vanishes_leaves_nothing_behind(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    for _ in range(10):
+        socket = await desktop.live(invite)
+        await socket.frame()
+        socket.connection.protocol.stream.close()  # type: ignore[union-attr]
+        await left(world, 0)
+    assert not world.server.services.hub._addresses
