@@ -57,13 +57,21 @@ class Process:
 
 async def start(*words: str, folder: Path, environ: Mapping[str, str] | None = None) -> Process:
     """Start ``python server.py WORDS`` in ``folder``."""
+    return await _start(str(ROOT / "server.py"), *words, folder=folder, environ=environ or {})
+
+
+async def start_script(script: Path) -> Process:
+    """Start a script that uses the program's modules."""
+    return await _start(str(script), folder=script.parent, environ={"PYTHONPATH": str(ROOT)})
+
+
+async def _start(*words: str, folder: Path, environ: Mapping[str, str]) -> Process:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WXBIND_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(ROOT / "server.py"),
         *words,
         cwd=folder,
-        env=kept | {"PYTHONWARNINGS": "error"} | dict(environ or {}),
+        env=kept | {"PYTHONWARNINGS": "error"} | dict(environ),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

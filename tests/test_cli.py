@@ -31,6 +31,10 @@ def one_line(ended: Ended, code: int) -> str:
     return line
 
 
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
 async def account(folder: Path, *words: str, given: bytes = b"") -> Ended:
     return await processes.run("account", *words, folder=folder, given=given)
 
@@ -66,7 +70,7 @@ async def test_every_problem_of_the_configuration_is_named_at_once(tmp_path: Pat
     lines = ended.err.splitlines()
     for name in ("port", "bind_scope", "public_url", "app_id", "app_secret"):
         assert sum(f"wxbind: {name}" in line for line in lines) == 1, name
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
 
 
 @pytest.mark.gen_test(timeout=40)
@@ -85,6 +89,7 @@ async def test_a_bad_start_ends_at_once_with_its_code_and_one_line(
         path.write_bytes(b"\0" * 8192)
     elif state == "port":
         more = {"port": str(world.server.port), "data_dir": "other"}
+        await account(world.folder, "list", "--data-dir=other")
     elif state == "folder":
         (world.folder / "file").write_text("")
         more = {"data_dir": "file"}
@@ -113,7 +118,7 @@ async def test_a_bad_start_ends_at_once_with_its_code_and_one_line(
 )
 async def test_wrong_use_is_told_in_one_line(tmp_path: Path, words: list[str]) -> None:
     one_line(await processes.run(*words, folder=tmp_path), 2)
-    assert list(tmp_path.iterdir()) == []
+    assert names(tmp_path) == []
 
 
 # config
@@ -256,8 +261,29 @@ def test_help_and_version_are_answered(capsys: pytest.CaptureFixture[str]) -> No
         assert verb in out
 
 
-def test_the_process_ends_also_when_the_stop_hangs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The last resort: what ends the process is a thread, whatever the loop does."""
+SCRIPT = """
+import asyncio, sys
+from wx import cli
+cli.GIVE_UP_SECONDS = 0.3
+
+async def run(stopped):
+    print("ready", flush=True)
+    await stopped.wait()
+    await asyncio.Event().wait()  # a stop that hangs
+
+sys.exit(cli._run_until_signal(run))
+"""
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_process_ends_also_when_the_stop_hangs(tmp_path: Path) -> None:
     assert cli.GIVE_UP_SECONDS <= 15
+    script = tmp_path / "hang.py"
+    script.write_text(SCRIPT)
+    process = await processes.start_script(script)
+    try:
+        await process.line_with("ready")
+        process.signal(signal.SIGTERM)
+        assert (await process.ended()).code == 1
+    finally:
+        await process.kill()

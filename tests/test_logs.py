@@ -60,6 +60,7 @@ def test_an_ordinary_line_says_when_where_and_what():
             "/sns?appid=wx1&secret=ab&code=cd&x=1",
             "/sns?appid=wx1&secret=[secret]&code=[secret]&x=1",
         ),
+        ("errcode=40001 and code=ab", "errcode=40001 and code=[secret]"),
         ("/callback?code=a&STATE=b done", "/callback?code=[secret]&STATE=[secret] done"),
         ("refresh_token=a ticket=b", "refresh_token=[secret] ticket=[secret]"),
         ("signature=a&msg_signature=b", "signature=[secret]&msg_signature=[secret]"),

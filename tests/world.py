@@ -153,9 +153,11 @@ class World:
     async def start(self, *, environ: Mapping[str, str] | None = None, **keys: str) -> None:
         """Start both; ``keys`` are configuration keys."""
         await self.simulator.start()
-        await self.start_server(**keys)
+        # Before the server, not after: a second door in one process drops the first one's locks
+        # on the file, and then another process takes the server's WAL away.
         for name in ("ann", "bob"):
             await self.add_account(name)
+        await self.start_server(**keys)
 
     async def start_server(self, **keys: str) -> None:
         """Start the server on the world's data."""

@@ -1,13 +1,14 @@
 """The server: everything it is made of, started in order and stopped in the reverse order."""
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 
 from wx.clock import Clock
 from wx.config import Config
@@ -108,12 +109,13 @@ class Server:
         stack.push_async_callback(self._drain, server)
 
     def _bind(self) -> list[socket.socket]:
+        address, port = self.config.address, self.config.port
         try:
-            return bind_sockets(self.config.port, self.config.address)
+            return _listen(address, port)
         except OSError as error:
-            raise StartError(
-                f"cannot listen on {self.config.address}:{self.config.port}: {error.strerror}"
-            ) from None
+            number = error.errno or 0  # below zero where the name was not found
+            reason = os.strerror(number) if number > 0 else error.strerror
+            raise StartError(f"cannot listen on {address}:{port}: {reason}") from None
 
     def _compose(self, store: Database, key: bytes) -> Timers:
         """Make the services out of what is below them."""
@@ -181,3 +183,32 @@ class Server:
         except TimeoutError:
             log.warning("requests were cut off by the stop")
         await server.close_all_connections()
+
+
+def _listen(address: str, port: int) -> list[socket.socket]:
+    """A socket for each thing that the address means: "localhost" means two.
+
+    Not by Tornado's ``bind_sockets``, which leaves its socket open when the port is taken.
+    """
+    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    made: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, _, _, _, place in dict.fromkeys(found):
+            wished = made[0].getsockname()[1] if made else port  # port 0: one pick for both
+            try:
+                one = socket.create_server((place[0], wished), family=family, backlog=128)
+            except OSError as error:
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error  # a machine without IPv6
+                continue
+            one.setblocking(False)
+            made.append(one)
+        if missing and not made:
+            raise missing
+    except BaseException:
+        for one in made:
+            one.close()
+        raise
+    return made

@@ -91,9 +91,9 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _key_parser() -> argparse.ArgumentParser:
+def _key_parser() -> _Parser:
     """A flag for each configuration key."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = _Parser(add_help=False)
     group = parser.add_argument_group("configuration (see README)")
     group.add_argument("--config", metavar="FILE", help=f"the file; usually {config.FILE}")
     for key in config.KEYS:

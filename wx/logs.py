@@ -13,7 +13,7 @@ REPEATS_PER_SECOND = 10  # of the same message, before they are counted instead 
 
 # Names that carry a secret in the platform's addresses and in ours; the value is cut away.
 _QUERY = re.compile(
-    r"((?:access_token|secret|code|state|ticket|refresh_token|signature|msg_signature"
+    r"(\b(?:access_token|secret|code|state|ticket|refresh_token|signature|msg_signature"
     r"|password|_xsrf)=)[^&\s\"']+",
     re.IGNORECASE,
 )

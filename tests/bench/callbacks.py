@@ -46,7 +46,7 @@ async def bench(size: Size) -> list[Row]:
         rows = []
         for crowd in crowds:
             rows += await _crowd(phones, crowd, rounds)
-        rows.append(await _stream(phones, stream, rounds, latency=size.pick(10, 1) / 10))
+        rows += await _stream(phones, stream, rounds, latency=size.pick(10, 1) / 10)
     return rows
 
 
@@ -79,11 +79,9 @@ class Phones:
         assert answer.status == 200
         return 1000 * (time.perf_counter() - begun)
 
-    async def cpu(self, work: Awaitable[None]) -> float:
-        """Seconds of the server's processor time that ``work`` costs."""
-        before = self._site.server.cpu()
-        await work
-        return self._site.server.cpu() - before
+    def cpu(self) -> float:
+        """Milliseconds of processor time that the server has used."""
+        return 1000 * self._site.server.cpu()
 
 
 async def _crowd(phones: Phones, crowd: Crowd, rounds: int) -> list[Row]:
@@ -103,15 +101,20 @@ async def _crowd(phones: Phones, crowd: Crowd, rounds: int) -> list[Row]:
     ]
 
 
-async def _stream(phones: Phones, count: int, rounds: int, *, latency: float) -> Row:
-    here, there = [], []
+async def _stream(phones: Phones, count: int, rounds: int, *, latency: float) -> list[Row]:
+    here, there, cpu = [], [], []
     for _ in range(rounds):
         await phones.latency(latency)
         there.append(await _rate(phones.there, count))
+        before = phones.cpu()
         here.append(await _rate(phones.here, count))
         await _quiet(phones)
+        cpu.append((phones.cpu() - before) / count)
     name = f"callbacks/s, {CONCURRENT} in flight, platform {1000 * latency:.0f} ms"
-    return Row(name, median(here), median(there), "/s")
+    return [
+        Row(name, median(here), median(there), "/s"),
+        Row("CPU of a callback, its profile and notice included", median(cpu), None, "ms"),
+    ]
 
 
 async def _rate(one: Callable[[], Awaitable[float]], count: int) -> float:

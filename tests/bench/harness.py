@@ -95,7 +95,6 @@ class Process:
 
     Args:
         base: where it listens.
-        started: seconds from its start to the line that says so.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, base: str) -> None:

@@ -10,7 +10,7 @@ from tests.bench import callbacks, latency, logins, memory, pages, start
 from tests.bench.clients import Waiting, open_all
 from tests.bench.harness import ROOT, Row, Size, floor, percentile, show
 
-ROWS = {latency: 6, memory: 2, callbacks: 3, pages: 3, logins: 2, start: 2}
+ROWS = {latency: 6, memory: 2, callbacks: 4, pages: 3, logins: 2, start: 2}
 
 
 @pytest.mark.parametrize("module", ROWS, ids=lambda module: module.__name__.rpartition(".")[2])

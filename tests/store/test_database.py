@@ -369,13 +369,19 @@ async def test_an_exception_that_nobody_waits_for_is_not_complained_of(db, io_lo
     gate = Gate(io_loop.asyncio_loop)
     first = asyncio.create_task(db.write(gate))
     await gate.entered.wait()
-    lost = asyncio.create_task(db.write(lambda conn: 1 // 0))
+
+    async def leads() -> None:
+        await db.write(adding("ann"))
+        lost[1].cancel()  # whose own result is there already
+
+    leading = asyncio.create_task(leads())
+    lost = [asyncio.create_task(db.write(lambda conn: 1 // 0)) for _ in range(2)]
     await asyncio.sleep(0)
-    lost.cancel()
+    lost[0].cancel()
     gate.open()
-    await first
-    await db.write(adding("ann"))
-    del lost
+    await asyncio.wait([first, leading, *lost])
+    assert [one.cancelled() for one in lost] == [True, True]
+    lost.clear()
     gc.collect()
     assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
 

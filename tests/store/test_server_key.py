@@ -38,3 +38,25 @@ def test_a_link_of_someone_else_is_not_written_through(tmp_path):
     with pytest.raises((StartError, OSError)):
         server_key.load(tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["server.key"]
+
+
+def test_a_disk_that_fails_leaves_no_half_key(tmp_path, monkeypatch):
+    def fail(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(server_key.os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        server_key.load(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_two_processes_that_make_a_key_both_use_the_first(tmp_path, monkeypatch):
+    link = server_key.os.link
+
+    def overtaken(whole, path):
+        path.write_text("cd" * 32)
+        link(whole, path)
+
+    monkeypatch.setattr(server_key.os, "link", overtaken)
+    assert server_key.load(tmp_path) == b"\xcd" * 32
+    assert [one.name for one in tmp_path.iterdir()] == ["server.key"]

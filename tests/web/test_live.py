@@ -23,7 +23,8 @@ async def left(world: World, number: int) -> None:
     """Wait until no more than this many sockets are open."""
     hub = world.server.services.hub
     async with asyncio.timeout(5):
-        while len(hub) > number:  # the server's side of a close has no event here
+        # The server's side of a close has no event here.
+        while len(hub) > number:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 

@@ -233,3 +233,10 @@ async def test_a_profile_of_nonsense_is_read_as_far_as_it_makes_sense(platform, 
 def test_a_grant_shows_no_secret():
     shown = repr(GRANT)
     assert shown == "Grant(scope='snsapi_userinfo', snapshot=False)"
+
+
+@pytest.mark.gen_test
+async def test_a_nickname_is_one_line_that_turns_nothing_around(platform, odd_oauth):
+    nickname = "wang\n\u202e\u2066 gnaw\u2069"
+    platform.reply = {"openid": GRANT.openid, "nickname": nickname}
+    assert (await odd_oauth.profile(GRANT)).nickname == "wang gnaw"

@@ -232,10 +232,8 @@ class Database:
                 continue
             if failure is None:
                 job.done.set_result(result)
-                continue
-            job.done.set_exception(failure)
-            # The one who waited may be cancelled yet; then nobody else will look at it.
-            job.done.exception()
+            else:
+                job.done.set_exception(failure)
 
 
 async def _run(connection: aiosqlite.Connection, work: Callable[..., T], *args: Any) -> T:

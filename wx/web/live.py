@@ -52,6 +52,8 @@ class Live(WebSocketHandler, Base):
         assert self.session is not None
         self.key = self.session.digest
         _ = self.locale  # looked up while there are headers
+        # Or a frame right after another waits up to 40 ms for the browser's receipt of the first.
+        self.set_nodelay(True)
         self._forget_request()
         self.services.hub.join(self)
         self.changed()

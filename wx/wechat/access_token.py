@@ -81,6 +81,11 @@ class AccessTokenKeeper:
         try:
             await self._fetch_once()
         except PlatformError as error:
+            # Not every refusal has moved the next try on: the day's quota has not.
+            next_try = self._clock.monotonic() + RETRY_SECONDS[0]
+            if error.remedy is Remedy.PAUSE:
+                next_try = self._clock.monotonic() + RETRY_SECONDS[-1]
+            self._refresh_at = max(self._refresh_at, next_try)
             state = "the present one still holds" if self.held else "none is held"
             log.warning("access token not refreshed (%s): %s%s", state, error, _advice(error))
 

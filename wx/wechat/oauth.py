@@ -9,6 +9,8 @@ from wx.model import Profile
 from wx.protocol import answer
 from wx.wechat.transport import Transport
 
+# Marks that change the direction of writing, up to the end of the line they stand in.
+_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _OPENID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -140,4 +142,6 @@ def _grant(reply: dict[str, Any], *, path: str) -> Grant:
 
 
 def _name(reply: dict[str, Any], name: str) -> str:
-    return answer.clean(reply.get(name), limit=128)
+    """A name as one line that cannot turn around the text beside it."""
+    text = _TURNS.sub("", answer.clean(reply.get(name), limit=128))
+    return " ".join(text.split())
