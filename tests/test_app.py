@@ -128,6 +128,7 @@ async def test_stopping_finishes_what_has_begun_and_loses_nothing(world: World) 
     phone = world.simulator.phone("wang")
     consent = await phone.submit(await phone.open(invite["url"]))
     world.simulator.faults.delay("/sns/oauth2/access_token", 30)
+    world.simulator.faults.delay("/cgi-bin/message/template/send", 0.5)
     answering = asyncio.ensure_future(phone.agree(consent))
     await world.simulator.called("/sns/oauth2/access_token")
     port = world.server.port
@@ -140,7 +141,7 @@ async def test_stopping_finishes_what_has_begun_and_loses_nothing(world: World) 
     assert page.status == 200
     await stopping
     assert len(world.rows("SELECT * FROM bindings")) == 1
-    assert len(await world.told("wang")) == 1, "the notice, too, had begun"
+    assert len(phone.person.chat) == 1, "the notice, too, had begun"
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.world import PASSWORD, Desktop, World
 from wx import secret
+from wx.model import Browser
+from wx.service.binding import Callback
 from wx.simulator.page import Page
 from wx.simulator.phone import Phone
 
@@ -101,6 +103,25 @@ async def test_a_phone_that_goes_away_early_does_not_stop_the_binding(world: Wor
     await socket.until("bound")
     assert (await phone.open(address)).status == 200
     assert world.simulator.calls[EXCHANGE] == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_caller_who_is_cancelled_takes_the_answer_from_nobody(world: World) -> None:
+    phone, address = await callback(world, await (await world.signed_in()).invite())
+    fields = dict(parse_qsl(urlsplit(address).query))
+    cookie = phone.browser.jar.get(world.base, "phone")
+    assert cookie
+    said = Callback(fields["state"], fields["code"], cookie, False, Browser(), str)
+    world.simulator.faults.delay(EXCHANGE, 30)
+    bind = world.server.services.bindings
+    first, second = (asyncio.ensure_future(bind.complete(said)) for _ in range(2))
+    await world.simulator.called(EXCHANGE)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    world.simulator.faults.release()
+    assert (await second).account_name == "ann"
+    assert bindings(world) == [("ann", "wang")]
 
 
 # Refused

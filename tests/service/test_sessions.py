@@ -182,14 +182,16 @@ async def test_a_disabled_account_cannot_sign_in_until_it_is_enabled(world: Worl
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_an_account_that_is_disabled_while_its_password_is_checked_gets_no_session(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", ["disable", "change_password"])
+async def test_an_account_that_changes_while_its_password_is_checked_gets_no_session(
+    world: World, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     real = Passwords.verify
 
     async def slow(self: Passwords, password: str, kept: str | None) -> bool:
         right = await real(self, password, kept)
-        await elsewhere(world, "disable", "ann")
+        words = ("ann",) if change == "disable" else ("ann", "another long secret 9")
+        await elsewhere(world, change, *words)
         return right
 
     monkeypatch.setattr(Passwords, "verify", slow)

@@ -58,6 +58,7 @@ def test_every_link_is_drawn_as_it_is(link: str) -> None:
 def test_there_is_a_quiet_zone_around_the_code() -> None:
     rows = drawn(qr._draw(LINK))
     edge = qr.QUIET_ZONE
+    assert edge == 4, "the standard says so"
     assert not any(any(row) for row in [*rows[:edge], *rows[-edge:]])
     assert not any(any(row[:edge]) or any(row[-edge:]) for row in rows)
     assert rows[edge][edge], "and no more than that"
