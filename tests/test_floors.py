@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUND = {"errors", "failpoint", "clock", "secret", "config", "model", "logs", "paths"}
+GROUND = {"errors", "failpoint", "clock", "secret", "config", "values", "model", "logs", "paths"}
 ROOF = {"app", "timers", "cli", "demo"}
 FLOORS = {"protocol": 1, "store": 2, "wechat": 2, "simulator": 2, "service": 3, "web": 4}
 

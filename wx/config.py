@@ -6,7 +6,6 @@ README's table follow from it. All problems are found before any is reported.
 
 import ipaddress
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,26 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from wx import values
 from wx.errors import ConfigError
+from wx.values import Network, NoticeTemplate
 
 FILE = "wxbind.toml"
 PREFIX = "WXBIND_"
 MASK = "********"
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeTemplate:
-    """The template, and the field of it, that carry a plain text; ``time_field``, if there is one,
-    takes the moment of sending, since WeChat refuses a template with an empty field."""
-
-    id: str
-    field: str
-    time_field: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.id}:{self.field}" + (f",{self.time_field}" if self.time_field else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,154 +68,6 @@ class Config:
 
 
 # Scheme, host and port; the host is looked at more closely by whoever parses it.
-_ADDRESS = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE)
-
-# Readers turn what stands in a file, a variable or a flag into a value, or raise ValueError.
-
-
-def _text(pattern: str, hint: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise ValueError(hint)
-        return value
-
-    return read
-
-
-def _number(low: int, high: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        try:
-            number = int(value) if isinstance(value, str) else value
-        except ValueError:
-            number = None
-        if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return number
-
-    return read
-
-
-def _yes_no(value: object) -> bool:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    answer = words.get(value.lower()) if isinstance(value, str) else value
-    if not isinstance(answer, bool):
-        raise ValueError("must be true or false")
-    return answer
-
-
-def _choice(*words: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise ValueError(f"must be one of: {', '.join(words)}")
-        return value
-
-    return read
-
-
-def _url(value: object) -> str:
-    """An address without path, query, fragment or name in it."""
-    problem = "must be an address such as https://wx.example.com, without a path"
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value.rstrip("/")):
-        raise ValueError(problem)
-    try:
-        parts = urlsplit(value.rstrip("/"))
-        port = parts.port
-    except ValueError:
-        raise ValueError(problem) from None
-    if not parts.hostname or port == 0:
-        raise ValueError(problem)
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _host(value: object) -> str:
-    problem = "must be an IP address or a host name"
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.:_-]{1,255}", value):
-        raise ValueError(problem)
-    if ":" in value:  # in an address that is made of it, this goes into brackets
-        try:
-            ipaddress.IPv6Address(value)
-        except ValueError:
-            raise ValueError(problem) from None
-    return value
-
-
-def _items(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-        return list(value)
-    raise ValueError("must be a list of texts")
-
-
-def _networks(value: object) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(item, strict=False) for item in _items(value))
-    except ValueError:
-        raise ValueError("must be a list of IP addresses or networks") from None
-
-
-def _codes(value: object) -> tuple[str, ...]:
-    codes = tuple(_items(value))
-    if not all(re.fullmatch(r"[A-Za-z0-9]{1,64}", code) for code in codes):
-        raise ValueError("must be a list of codes of letters and digits, as in MP_verify_CODE.txt")
-    return codes
-
-
-def _origins(value: object) -> tuple[str, ...]:
-    return tuple(_url(item) for item in _items(value))
-
-
-def _path(value: object) -> Path:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise ValueError("must be a path")
-    try:
-        return Path(value).expanduser()
-    except RuntimeError:
-        raise ValueError("must be a path; there is no such home folder") from None
-
-
-def _picture(value: object) -> Path | None:
-    if value == "":
-        return None
-    path = _path(value)
-    try:
-        exists = path.is_file()
-    except OSError:  # no right to look, or no name that a file could have
-        exists = False
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".svg") or not exists:
-        raise ValueError("must be a PNG, JPEG or SVG file that exists")
-    return path
-
-
-def _notice_template(value: object) -> NoticeTemplate | None:
-    """``ID:FIELD`` or ``ID:FIELD,TIME_FIELD``; in the file a table of these works too."""
-    if value == "":
-        return None
-    problem = 'must be "TEMPLATE_ID:FIELD" or "TEMPLATE_ID:FIELD,TIME_FIELD", such as "Xb7…:thing1"'
-    if isinstance(value, dict):
-        known = set(value) <= {"id", "field", "time_field"}
-        texts = all(isinstance(item, str) for item in value.values())
-        if not (known and texts and "id" in value and "field" in value):
-            raise ValueError(problem)
-        value = str(NoticeTemplate(**value))
-    found = re.fullmatch(r"([\w-]{1,64}):(\w{1,32})(?:,(\w{1,32}))?", str(value))
-    if not found:
-        raise ValueError(problem)
-    return NoticeTemplate(found[1], found[2], found[3] or "")
-
-
-def _replies(value: object) -> tuple[Mapping[str, Any], ...]:
-    """Tables with ``on``; what is in them is the webhook's to judge."""
-    if value == "":
-        return ()
-    if not isinstance(value, list) or not all(isinstance(rule, dict) for rule in value):
-        raise ValueError("must be tables, written as [[replies]]")
-    for number, rule in enumerate(value, 1):
-        if not isinstance(rule.get("on"), str):
-            raise ValueError(f'rule {number} needs on = "…"')
-    return tuple(value)
-
-
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key: how it is read, what it is when nobody sets it, and whether it is a secret."""
@@ -252,68 +90,77 @@ class Key:
 
 
 # Lone surrogates are what an environment that isn't UTF-8 leaves; no page could show them.
-_ANY_LINE = _text(
+_ANY_LINE = values.text(
     r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{1,64}",
     "must be one line of 1 to 64 characters",
 )
-_TOKEN = _text(r"|[A-Za-z0-9]{3,32}", "must be 3 to 32 letters and digits")
-_AES_KEY = _text(r"|[A-Za-z0-9]{43}", "must be 43 letters and digits")
-_APP_ID = _text(r"[A-Za-z0-9_-]{1,64}", "must be the WeChat account's app id, such as wx5a17…")
-_APP_SECRET = _text(r"[\x21-\x7e]{1,128}", "must be the WeChat account's app secret, one word")
+_TOKEN = values.text(r"|[A-Za-z0-9]{3,32}", "must be 3 to 32 letters and digits")
+_AES_KEY = values.text(r"|[A-Za-z0-9]{43}", "must be 43 letters and digits")
+_APP_ID = values.text(
+    r"[A-Za-z0-9_-]{1,64}", "must be the WeChat account's app id, such as wx5a17…"
+)
+_APP_SECRET = values.text(
+    r"[\x21-\x7e]{1,128}", "must be the WeChat account's app secret, one word"
+)
 _WEEK = 7 * 86400
 _MONTH = 30 * 86400
 _AVATARS = "https://thirdwx.qlogo.cn, https://wx.qlogo.cn"
 
 KEYS: tuple[Key, ...] = (
-    Key("address", _host, "127.0.0.1", "where to listen"),
-    Key("port", _number(0, 65535), 8000, "where to listen; 0 picks a free one"),
-    Key("public_url", lambda v: v and _url(v), "", "what WeChat and browsers reach"),
-    Key("insecure_http", _yes_no, False, "allow a public_url that is not https"),
-    Key("data_dir", _path, "data", "database, generated secrets, backups"),
+    Key("address", values.host, "127.0.0.1", "where to listen"),
+    Key("port", values.number(0, 65535), 8000, "where to listen; 0 picks a free one"),
+    Key("public_url", lambda v: v and values.url(v), "", "what WeChat and browsers reach"),
+    Key("insecure_http", values.yes_no, False, "allow a public_url that is not https"),
+    Key("data_dir", values.path, "data", "database, generated secrets, backups"),
     Key("site_name", _ANY_LINE, "wxbind", "the site's name, shown to people"),
-    Key("trusted_proxies", _networks, (), "addresses whose X-Forwarded-For is believed"),
+    Key("trusted_proxies", values.networks, (), "addresses whose X-Forwarded-For is believed"),
     Key("app_id", _APP_ID, "", "the WeChat account's app id", required=True),
     Key("app_secret", _APP_SECRET, "", "its secret", secret=True, required=True),
     Key("webhook_token", _TOKEN, "", "the webhook's Token", secret=True),
     Key("webhook_aes_key", _AES_KEY, "", "the webhook's EncodingAESKey", secret=True),
     Key(
         "webhook_mode",
-        _choice("", "plain", "compatible", "safe"),
+        values.choice("", "plain", "compatible", "safe"),
         "",
         "what is demanded of a request; safe where an AES key is set, else plain",
     ),
     Key(
         "access_token_mode",
-        _choice("stable", "classic"),
+        values.choice("stable", "classic"),
         "stable",
         "which of the platform's two access token calls is used",
     ),
-    Key("api_base", _url, "https://api.weixin.qq.com", "the platform's API"),
-    Key("open_base", _url, "https://open.weixin.qq.com", "the platform's authorize page"),
-    Key("mp_base", _url, "https://mp.weixin.qq.com", "the platform's pictures of codes"),
-    Key("bind_route", _choice("auto", "oauth", "scan"), "auto", "how people bind"),
+    Key("api_base", values.url, "https://api.weixin.qq.com", "the platform's API"),
+    Key("open_base", values.url, "https://open.weixin.qq.com", "the platform's authorize page"),
+    Key("mp_base", values.url, "https://mp.weixin.qq.com", "the platform's pictures of codes"),
+    Key("bind_route", values.choice("auto", "oauth", "scan"), "auto", "how people bind"),
     Key(
         "bind_scope",
-        _choice("snsapi_userinfo", "snsapi_base"),
+        values.choice("snsapi_userinfo", "snsapi_base"),
         "snsapi_userinfo",
         "what the authorize page asks for: the profile, or the openid alone",
     ),
-    Key("invite_seconds", _number(1, 3600), 600, "life of a code"),
-    Key("invites_per_hour", _number(1, 100_000), 60, "new codes for each account"),
+    Key("invite_seconds", values.number(1, 3600), 600, "life of a code"),
+    Key("invites_per_hour", values.number(1, 100_000), 60, "new codes for each account"),
     Key(
         "bind_confirm",
-        _choice("phone", "desktop"),
+        values.choice("phone", "desktop"),
         "phone",
         "desktop: a code from the phone is typed at the computer too",
     ),
-    Key("domain_verification", _codes, (), "codes of WeChat's MP_verify_CODE.txt files"),
-    Key("notice_template", _notice_template, "", "template and field for plain texts"),
-    Key("replies", _replies, "", "rules that answer messages", file_only=True),
-    Key("follow_qr", _picture, "", "picture of the account's own QR code, for step 1"),
-    Key("avatar_origins", _origins, _AVATARS, "where avatars may be shown from"),
-    Key("session_idle_seconds", _number(60, _MONTH), _WEEK, "an unused session ends after this"),
-    Key("session_seconds", _number(60, 12 * _MONTH), _MONTH, "any session ends after this"),
-    Key("live_sockets", _number(1, 1_000_000), 10_000, "waiting browsers at once"),
+    Key("domain_verification", values.codes, (), "codes of WeChat's MP_verify_CODE.txt files"),
+    Key("notice_template", values.notice_template, "", "template and field for plain texts"),
+    Key("replies", values.replies, "", "rules that answer messages", file_only=True),
+    Key("follow_qr", values.picture, "", "picture of the account's own QR code, for step 1"),
+    Key("avatar_origins", values.origins, _AVATARS, "where avatars may be shown from"),
+    Key(
+        "session_idle_seconds",
+        values.number(60, _MONTH),
+        _WEEK,
+        "an unused session ends after this",
+    ),
+    Key("session_seconds", values.number(60, 12 * _MONTH), _MONTH, "any session ends after this"),
+    Key("live_sockets", values.number(1, 1_000_000), 10_000, "waiting browsers at once"),
 )
 _BY_NAME = {key.name: key for key in KEYS}
 
@@ -461,20 +308,20 @@ def _guess(name: str) -> str:
 
 def _check_together(sources: Sources) -> None:
     """What can only be judged across keys, and what follows from others."""
-    values = sources.values
-    if not values["public_url"] and "public_url" not in _named(sources.problems):
-        values["public_url"] = f"http://{_bracket(values['address'])}:{values['port']}"
+    found = sources.values
+    if not found["public_url"] and "public_url" not in _named(sources.problems):
+        found["public_url"] = f"http://{_bracket(found['address'])}:{found['port']}"
         sources.origins["public_url"] = "from address and port"
-    host = urlsplit(values["public_url"]).hostname or ""
-    if values["public_url"].startswith("http:") and not values["insecure_http"] and not _near(host):
+    host = urlsplit(found["public_url"]).hostname or ""
+    if found["public_url"].startswith("http:") and not found["insecure_http"] and not _near(host):
         sources.problems.append(
             f"public_url ({sources.origins['public_url']}): must be https, because {host} is not"
             " a loopback or private address; insecure_http = true allows it all the same"
         )
-    if not values["webhook_mode"] and "webhook_mode" not in _named(sources.problems):
-        values["webhook_mode"] = "safe" if values["webhook_aes_key"] else "plain"
-    if values["webhook_mode"] in ("safe", "compatible") and not values["webhook_aes_key"]:
-        sources.problems.append(f"webhook_mode: {values['webhook_mode']} needs webhook_aes_key")
+    if not found["webhook_mode"] and "webhook_mode" not in _named(sources.problems):
+        found["webhook_mode"] = "safe" if found["webhook_aes_key"] else "plain"
+    if found["webhook_mode"] in ("safe", "compatible") and not found["webhook_aes_key"]:
+        sources.problems.append(f"webhook_mode: {found['webhook_mode']} needs webhook_aes_key")
 
 
 def _named(problems: Sequence[str]) -> set[str]:
