@@ -103,3 +103,11 @@ def test_pages_are_escaped_and_hold_nothing_inline() -> None:
         for bad in ("{% raw", "autoescape None", " style=", "<style", "javascript:", " onclick="):
             assert bad not in text, f"{path}: {bad}"
         assert text.count("<script") == text.count('<script type="module" src='), path
+
+
+def test_every_source_file_has_a_test_file_of_its_name() -> None:
+    for path in sources():
+        if path.name == "__init__.py":
+            continue
+        mirrored = ROOT / "tests" / path.relative_to(ROOT / "wx").parent / f"test_{path.name}"
+        assert mirrored.exists(), mirrored

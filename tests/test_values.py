@@ -61,7 +61,7 @@ def test_what_is_right_is_read(read, given, got) -> None:
     ],
 )
 def test_what_is_wrong_is_refused_with_a_hint(read, given) -> None:
-    with pytest.raises(ValueError, match="must be|needs"):
+    with pytest.raises(ValueError, match=r"must be|needs"):
         read(given)
 
 

@@ -31,6 +31,15 @@ async def test_a_template_carries_the_text_and_the_moment(world: World) -> None:
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_what_a_field_cannot_hold_is_cut(world: World) -> None:
+    await world.reconfigure(site_name="A site of a name that no field can hold")
+    await world.bound()
+    (sent,) = await world.told("wang")
+    text = dict(sent.fields)["内容"]
+    assert len(text) == 20 and text.endswith("…")
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_without_a_template_the_text_goes_as_a_chat_message_with_its_link(
     world: World,
 ) -> None:

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 
-from wx.config import Network
+from wx.values import Network
 
 _BROWSERS = (
     ("WeChat", "MicroMessenger/"),
