@@ -13,7 +13,9 @@ from tornado.httpserver import HTTPServer
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import StartError
+from wx.service.background import Background
 from wx.service.binding import Bindings
+from wx.service.callback import Callbacks
 from wx.service.health import Health
 from wx.service.hub import Hub
 from wx.service.invites import Invites
@@ -149,12 +151,18 @@ class Server:
         )
         notices = Notices(messages, clock, config)
         invites = Invites(store, clock, hub, config, key=key)
-        bindings = Bindings(store, clock, hub, config, invites, oauth, notices, key=key)
-        stack.push_async_callback(bindings.close)
+        background = Background()
+        stack.push_async_callback(background.close)
+        bindings = Bindings(store, clock, config, notices, background, key=key)
+        callbacks = Callbacks(
+            store, clock, hub, config, invites, bindings, oauth, background, key=key
+        )
+        stack.push_async_callback(callbacks.close)
         self.services = Services(
             sessions=sessions,
             invites=invites,
             bindings=bindings,
+            callbacks=callbacks,
             notices=notices,
             hub=hub,
             health=Health(store, keeper, hub),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from wx.service.binding import Bindings
+from wx.service.callback import Callbacks
 from wx.service.health import Health
 from wx.service.hub import Hub
 from wx.service.invites import Invites
@@ -17,6 +18,7 @@ class Services:
     sessions: Sessions
     invites: Invites
     bindings: Bindings
+    callbacks: Callbacks
     notices: Notices
     hub: Hub
     health: Health

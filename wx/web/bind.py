@@ -225,7 +225,7 @@ class Confirm(Form):
         session, _ = self.signed_in()
         invite_id = one(self.request, "id", "[0-9A-Za-z]{22}", body=True)
         digits = "".join(one(self.request, "code", ANY, body=True).split())
-        await self.services.bindings.confirm(
+        await self.services.callbacks.confirm(
             session, invite_id, digits, translate=self.locale.translate
         )
         self.done({"state": "bound"})

@@ -1,7 +1,7 @@
 """Where the authorize page sends the phone back to."""
 
 from wx.errors import Refused
-from wx.service.binding import AskFirst, Callback, Completed
+from wx.service.callback import AskFirst, Callback, Completed
 from wx.service.invites import Question
 from wx.web.base import one
 from wx.web.phone import PhonePage
@@ -37,23 +37,22 @@ class CallbackPage(PhonePage):
             code=code,
             phone=self.get_cookie(self.cookie_name("phone"), "") or "",
             asked=asked,
-            browser=self.browser,
             translate=self.locale.translate,
         )
         try:
-            completed = await self.services.bindings.complete(callback)
+            completed = await self.services.callbacks.complete(callback)
         except AskFirst as first:
             question = Question(first.account_name, first.invite)
             self.ask(question, action="/callback", fields={"state": state, "code": code})
             return
         except Refused as refusal:
             if refusal.code in _AGAIN:
-                self._retry = await self.services.bindings.link_of(state)
+                self._retry = await self.services.callbacks.link_of(state)
             raise
         self._answer(completed)
 
     def _answer(self, completed: Completed) -> None:
-        if completed.declined:
+        if completed.outcome == "refused":
             self.show(
                 "problem",
                 title=self.say("Not bound"),
