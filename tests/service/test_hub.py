@@ -15,8 +15,8 @@ class Ear:
         self.peer = peer
         self.heard: list[str] = []
 
-    def changed(self) -> None:
-        self.heard.append("changed")
+    def changed(self, news: object = None) -> None:
+        self.heard.append("changed" if news is None else f"news {news}")
 
     def ended(self) -> None:
         self.heard.append("ended")
@@ -28,6 +28,13 @@ class Ear:
 def join(hub: Hub, *ears: Ear) -> None:
     for ear in ears:
         hub.join(ear)
+
+
+def test_news_goes_along_with_a_change() -> None:
+    hub, ear = Hub(limit=10), Ear("t")
+    join(hub, ear)
+    hub.publish("t", "bound")
+    assert ear.heard == ["news bound"]
 
 
 def test_a_change_reaches_those_who_wait_for_it_and_nobody_else() -> None:

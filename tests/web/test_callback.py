@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.service.test_binding import EXCHANGE, bindings, callback
+from tests.service.steps import EXCHANGE, bindings, callback
 from tests.world import World
 
 

@@ -250,10 +250,13 @@ class Callbacks:
         if "snsapi_userinfo" in grant.scope:
             profile_task = asyncio.create_task(self._read_profile(grant), name="profile")
             profile = await self._quick(profile_task) or profile
-        joined, follower, completed = await self._database.write(
-            lambda conn: self._complete(conn, state, invite.id, grant.openid, profile, now)
-        )
-        self._hub.publish(invite.id)
+
+        def work(conn: sqlite3.Connection) -> tuple[Joined, Follower | None, Completed, object]:
+            done = self._complete(conn, state, grant.openid, profile, now)
+            return *done, self._invites.view_of(conn, invite.id)
+
+        joined, follower, completed, view = await self._database.write(work)
+        self._hub.publish(invite.id, view)
         log.info("invite %s: %s", invite.id, joined.outcome)
         if profile_task and not profile_task.done():
             self._background.spawn(self._keep_profile(profile_task, invite.id))
@@ -265,7 +268,6 @@ class Callbacks:
         self,
         conn: sqlite3.Connection,
         state: bytes,
-        invite_id: str,
         openid: str,
         profile: Profile | None,
         now: float,

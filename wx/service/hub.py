@@ -19,8 +19,8 @@ class Listener(Protocol):
     key: bytes
     peer: str
 
-    def changed(self) -> None:
-        """What it waits for has changed: ask how it stands, and tell."""
+    def changed(self, news: object = None) -> None:
+        """What it waits for has changed: tell the ``news``, or ask how it stands and tell that."""
 
     def ended(self) -> None:
         """Its session is over."""
@@ -80,10 +80,14 @@ class Hub:
             del self._addresses[listener.peer]
         self._count -= 1
 
-    def publish(self, topic: str) -> None:
-        """Say that something has changed for those who wait for ``topic``."""
+    def publish(self, topic: str, news: object = None) -> None:
+        """Say that something has changed for those who wait for ``topic``.
+
+        Args:
+            news: how it stands now, where the one who changed it knows; saves everybody asking.
+        """
         for listener in list(self._topics.get(topic, ())):
-            listener.changed()
+            listener.changed(news)
 
     def sessions(self) -> list[bytes]:
         """The sessions that wait for something."""

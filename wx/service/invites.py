@@ -151,6 +151,11 @@ class Invites:
             raise Refused(404, "unknown-invite", "There is no such code on this computer.")
         return view
 
+    def view_of(self, conn: sqlite3.Connection, invite_id: str) -> View | None:
+        """How an invite stands, inside a transaction that has changed it."""
+        invite = invites.find(conn, invite_id)
+        return self._view_with_follower(conn, invite) if invite else None
+
     async def scanned(self, code: str, *, show: bool) -> Question:
         """What the phone that opened the code's link is asked.
 

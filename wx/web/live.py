@@ -9,6 +9,7 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from wx.errors import Refused, StorageUnavailable
+from wx.service.invites import View
 from wx.web import client
 from wx.web.base import Base
 from wx.web.bind import frame
@@ -30,6 +31,7 @@ class Live(WebSocketHandler, Base):
     key = b""
     peer = ""
     _marked = False
+    _news: View | None = None
     _writing: "asyncio.Task[None] | None" = None
 
     async def prepare(self) -> None:
@@ -66,9 +68,10 @@ class Live(WebSocketHandler, Base):
         if self._writing:
             self._writing.cancel()
 
-    def changed(self) -> None:
+    def changed(self, news: object = None) -> None:
         """Send how things stand, after what is being sent now."""
         self._marked = True
+        self._news = news if isinstance(news, View) else None
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
 
@@ -93,7 +96,9 @@ class Live(WebSocketHandler, Base):
         try:
             while self._marked:
                 self._marked = False
-                view = await self.services.invites.view(self.topic, self.session)
+                view, self._news = self._news, None
+                if view is None:
+                    view = await self.services.invites.view(self.topic, self.session)
                 async with asyncio.timeout(WRITE_SECONDS):
                     await self.write_message(json_encode(frame(self, view)))
         except WebSocketClosedError:
