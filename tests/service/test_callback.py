@@ -525,4 +525,5 @@ async def test_the_silent_scope_binds_after_the_phone_s_page_without_a_profile(
     assert (await phone.submit(question)).status == 200
     assert bindings(world) == [("ann", "wang")]
     assert world.simulator.calls[PROFILE] == 0
-    assert phone.person.openid in (row["openid"] for row in world.rows("SELECT * FROM followers"))
+    (follower,) = world.rows("SELECT * FROM followers")
+    assert (follower["openid"], follower["read_at"]) == (phone.person.openid, None)

@@ -8,6 +8,7 @@ import pytest
 
 from tests import processes
 from tests.world import PASSWORD, Desktop, World
+from wx.errors import Refused
 from wx.service import invites as service
 
 
@@ -244,3 +245,17 @@ async def test_the_password_for_replacing_does_not_outlive_its_invite(world: Wor
     await desktop.invite(password=PASSWORD)
     world.clock.advance(601)
     assert await refused(desktop, fresh="1") == (409, "already-bound")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_session_that_has_ended_sees_no_invite_any_more(world: World) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    found = await world.server.services.sessions.find(desktop.cookies["session"])
+    assert found
+    session, _ = found
+    assert await world.server.services.invites.view(invite["id"], session)
+    await world.server.services.sessions.sign_out(session)
+    with pytest.raises(Refused) as caught:
+        await world.server.services.invites.view(invite["id"], session)
+    assert (caught.value.status, caught.value.code) == (403, "signed-out")

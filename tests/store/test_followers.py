@@ -1,5 +1,7 @@
 """Followers."""
 
+from dataclasses import replace
+
 from tests.store.conftest import APP, NOW
 from wx.model import Profile
 from wx.store import bindings, followers
@@ -69,15 +71,13 @@ def test_people_whose_last_binding_is_long_over_are_forgotten(conn, ann, bob):
             binding = bindings.add(conn, APP, ann, numbers[name], route="oauth", now=NOW)
             assert bindings.mark_ended(conn, binding, now=end)
     conn.execute("UPDATE followers SET following = 1 WHERE openid = 'o-f'")
-    assert followers.purge(conn, ended_before=NOW + 9) == 1
+    assert followers.purge(conn, ended_before=NOW + 9) == 2  # wang, and new, who never was bound
     gone = followers.find(conn, numbers["o-wang"])
     assert gone.profile == Profile(f"forgotten:{numbers['o-wang']}")
     assert gone.read_at is None
-    assert [followers.find(conn, numbers[name]).profile.openid for name in numbers][1:] == [
-        "o-li",
-        "o-new",
-        "o-f",
-    ]
+    assert followers.find(conn, numbers["o-new"]) is None
+    for name in ("o-li", "o-f"):
+        assert followers.find(conn, numbers[name]).profile.openid == name
     assert followers.purge(conn, ended_before=NOW + 9) == 0
     assert followers.use(conn, APP, "o-wang") != numbers["o-wang"]
 
@@ -89,3 +89,12 @@ def test_who_is_bound_is_not_forgotten(conn, ann):
     bindings.add(conn, APP, ann, number, route="oauth", now=NOW)
     assert followers.purge(conn, ended_before=NOW + 99) == 0
     assert followers.find(conn, number).profile.openid == "o-wang"
+
+
+def test_a_unionid_that_comes_alone_changes_nothing_else(conn):
+    number = followers.use(conn, APP, "o-wang")
+    followers.mark_profile(conn, APP, WANG, now=NOW)
+    followers.mark_unionid(conn, APP, "o-wang", "u-other")
+    follower = followers.find(conn, number)
+    assert follower.profile == replace(WANG, unionid="u-other")
+    assert follower.read_at == NOW

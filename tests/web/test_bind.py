@@ -171,3 +171,16 @@ async def test_an_invite_is_not_changed_by_looking_at_it(world: World) -> None:
     for path in ("/bind", f"/bind/invites/{invite['id']}", invite["qr"]):
         await desktop.fetch(path)
     assert [tuple(row) for row in world.rows("SELECT * FROM invites")] == before
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_inside_wechat_the_page_and_its_frames_say_to_press_the_button(world: World) -> None:
+    phone = await world.signed_in()
+    phone.headers["User-Agent"] += " MicroMessenger/8.0.50"
+    page = (await phone.fetch("/bind")).body.decode()
+    assert "Press “Bind this WeChat”." in page and "data-qr" not in page
+    invite = await phone.invite()
+    assert (await phone.state(invite))["message"] == "Press “Bind this WeChat”."
+    user_agent = {"User-Agent": phone.headers["User-Agent"]}
+    socket = await phone.live(invite, headers=user_agent)
+    assert (await socket.frame() or {})["message"] == "Press “Bind this WeChat”."

@@ -246,13 +246,13 @@ class Callbacks:
         failpoint.here("bind-after-exchange")
         if grant.snapshot:
             return await self._failed(state, invite, "snapshot")
-        profile: Profile | None = Profile(openid=grant.openid, unionid=grant.unionid)
+        profile: Profile | None = None
         if "snsapi_userinfo" in grant.scope:
             profile_task = asyncio.create_task(self._read_profile(grant), name="profile")
-            profile = await self._quick(profile_task) or profile
+            profile = await self._quick(profile_task)
 
         def work(conn: sqlite3.Connection) -> tuple[Joined, Follower | None, Completed, object]:
-            done = self._complete(conn, state, grant.openid, profile, now)
+            done = self._complete(conn, state, grant, profile, now)
             return *done, self._invites.view_of(conn, invite.id)
 
         joined, follower, completed, view = await self._database.write(work)
@@ -268,7 +268,7 @@ class Callbacks:
         self,
         conn: sqlite3.Connection,
         state: bytes,
-        openid: str,
+        grant: Grant,
         profile: Profile | None,
         now: float,
     ) -> tuple[Joined, Follower | None, Completed]:
@@ -278,9 +278,11 @@ class Callbacks:
         if invite.confirm_until > now or not stands(conn, invite, now=now):
             joined = Joined("used" if invite.state is InviteState.BOUND else "expired")
         else:
-            follower_id = followers.use(conn, invite.app_id, openid)
+            follower_id = followers.use(conn, invite.app_id, grant.openid)
             if profile:
                 followers.mark_profile(conn, invite.app_id, profile, now=now)
+            elif grant.unionid:
+                followers.mark_unionid(conn, invite.app_id, grant.openid, grant.unionid)
             follower = followers.find(conn, follower_id)
             joined = self._join(conn, state, invite, account, follower_id, now)
         consents.mark_outcome(conn, state, joined.outcome)

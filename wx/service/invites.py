@@ -137,19 +137,19 @@ class Invites:
         """How an invite stands, for the session that made it.
 
         Raises:
-            Refused: 404, there is no such invite, or it is another session's.
+            Refused: 404, there is no such invite, or it is another session's; 403, the session has
+                ended meanwhile.
         """
 
-        def work(conn: sqlite3.Connection) -> View | None:
+        def work(conn: sqlite3.Connection) -> View:
             invite = invites.find(conn, invite_id)
             if invite is None or invite.session != session.digest:
-                return None
+                raise Refused(404, "unknown-invite", "There is no such code on this computer.")
+            if sessions.find(conn, session.digest, seen_after=0, created_after=0) is None:
+                raise Refused(403, "signed-out", "Your session is over. Please sign in again.")
             return self._view_with_follower(conn, invite)
 
-        view = await self._database.read(work)
-        if view is None:
-            raise Refused(404, "unknown-invite", "There is no such code on this computer.")
-        return view
+        return await self._database.read(work)
 
     def view_of(self, conn: sqlite3.Connection, invite_id: str) -> View | None:
         """How an invite stands, inside a transaction that has changed it."""

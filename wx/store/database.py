@@ -6,6 +6,7 @@ own savepoint, so that one that fails takes nothing with it.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -245,7 +246,9 @@ async def _run(connection: aiosqlite.Connection, work: Callable[..., T], *args: 
 
 def _prepare(path: Path) -> None:
     """Make the file for its owner only, and take the migration steps."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Only a new file is opened here: closing it drops every lock that this process holds on it.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     conn = sqlite3.connect(path, isolation_level=None)
     try:
         _set_up(conn, False)

@@ -57,12 +57,22 @@ def mark_profile(conn: sqlite3.Connection, app_id: str, profile: Profile, *, now
     )
 
 
-def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
-    """Forget the people whose last binding ended before then; how many.
+def mark_unionid(conn: sqlite3.Connection, app_id: str, openid: str, unionid: str) -> None:
+    """Keep a follower's unionid, where it comes without a profile."""
+    conn.execute(
+        "UPDATE followers SET unionid = ? WHERE app_id = ? AND openid = ?",
+        (unionid, app_id, openid),
+    )
 
-    The row stays, without openid and profile, so that the history still tells one from another.
+
+def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
+    """Forget the people whose last binding ended before then, and those who tried and were never
+    bound, save who follows the account; how many.
+
+    Where the history names somebody, the row stays without openid and profile, so that it still
+    tells one from another.
     """
-    return conn.execute(
+    forgotten = conn.execute(
         """UPDATE followers
               SET openid = 'forgotten:' || id, unionid = '', nickname = '', sex = 0,
                   province = '', city = '', country = '', avatar = '', privilege = '[]',
@@ -73,6 +83,15 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
                                  AND (ended_at IS NULL OR ended_at > ?))""",
         (ended_before,),
     ).rowcount
+    return (
+        forgotten
+        + conn.execute(
+            """DELETE FROM followers
+            WHERE coalesce(following, 0) = 0
+              AND NOT EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id)
+              AND NOT EXISTS (SELECT 1 FROM invites WHERE follower_id = followers.id)"""
+        ).rowcount
+    )
 
 
 def _follower(row: sqlite3.Row) -> Follower:

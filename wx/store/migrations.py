@@ -65,6 +65,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX invites_of_account ON invites (account_id, created_at)",
         "CREATE INDEX invites_of_session ON invites (session, created_at)",
         "CREATE INDEX invites_by_end ON invites (expires_at)",
+        "CREATE INDEX invites_of_follower ON invites (follower_id) WHERE follower_id IS NOT NULL",
         """CREATE TABLE consents (
             state_digest  BLOB PRIMARY KEY,             -- of the OAuth state
             invite_id     TEXT NOT NULL REFERENCES invites ON DELETE CASCADE,

@@ -135,6 +135,7 @@ class Base(RequestHandler):
         self.site = cast(Site, self.application)
         self.services = self.site.services
         self.config = self.site.config
+        self.inside_wechat = client.inside_wechat(self.user_agent)
         self.site.begin()
 
     def on_finish(self) -> None:

@@ -7,7 +7,7 @@ from wx.config import Config
 from wx.errors import Refused
 from wx.model import Binding, InviteState, Profile
 from wx.service.invites import View
-from wx.web import client, qr
+from wx.web import qr
 from wx.web.base import ANY, Base, Page, one
 
 # What the status line says; the words of a live frame's "message".
@@ -20,6 +20,7 @@ STATES = {
     InviteState.EXPIRED: "The QR code has expired.",
     InviteState.FAILED: "That did not work. Please try again on your phone, or with a new code.",
 }
+PRESS = "Press “Bind this WeChat”."
 CONFIRM = "Type the six digits that your phone shows."
 
 # What the page says after a form sent the browser back to it, by the word in ?done=.
@@ -61,9 +62,17 @@ def frame(handler: Base, view: View) -> dict[str, Any]:
         "expires_in": view.expires_in,
         "number": view.invite.number,
         "follower": follower,
-        "message": handler.say(CONFIRM if view.confirm else STATES[view.state]),
+        "message": handler.say(_message(view, inside_wechat=handler.inside_wechat)),
         "confirm": view.confirm,
     }
+
+
+def _message(view: View, *, inside_wechat: bool) -> str:
+    if view.confirm:
+        return CONFIRM
+    if inside_wechat and view.state is InviteState.WAITING:
+        return PRESS
+    return STATES[view.state]
 
 
 class Card(Page):
@@ -90,7 +99,7 @@ class Card(Page):
             binding=binding and self._binding(binding),
             invite=view and self._invite(view, link),
             follow_qr="/follow-qr" if self.config.follow_qr else None,
-            inside_wechat=client.inside_wechat(self.user_agent),
+            inside_wechat=self.inside_wechat,
             notice=self.say(_DONE[done]) if done in _DONE else None,
             error=error,
             restorable=restorable,

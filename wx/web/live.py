@@ -103,7 +103,9 @@ class Live(WebSocketHandler, Base):
                     await self.write_message(json_encode(frame(self, view)))
         except WebSocketClosedError:
             pass
-        except (TimeoutError, Refused, StorageUnavailable) as error:
+        except Refused:
+            self.ended()
+        except (TimeoutError, StorageUnavailable) as error:
             log.info("live socket dropped: %s", type(error).__name__)
             self._drop()
         finally:

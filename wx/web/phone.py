@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wx.service.invites import Question
-from wx.web import client
 from wx.web.base import Base, one
 
 
@@ -66,9 +65,8 @@ class Scan(PhonePage):
     """The link in the code."""
 
     async def get(self, code: str) -> None:
-        inside = client.inside_wechat(self.user_agent)
-        question = await self.services.invites.scanned(code, show=inside)
-        if not inside:
+        question = await self.services.invites.scanned(code, show=self.inside_wechat)
+        if not self.inside_wechat:
             self.show("outside", url=f"{self.config.public_url}/b/{code}")
             return
         self.ask(question, action=f"/b/{code}", fields={})
