@@ -39,7 +39,8 @@ class Callback:
         state: as we sent it along.
         code: for the exchange; "" if the person refused there.
         phone: the cookie that a phone gets for its yes; "" if there is none.
-        asked: this browser was shown our question and said yes to it.
+        asked: this browser was shown our question and said yes to it; ``phone`` is its cookie
+            from now on.
     """
 
     state: str
@@ -120,7 +121,7 @@ class Callbacks:
         self._oauth = oauth
         self._background = background
         self._key = key
-        self._under_way: dict[bytes, asyncio.Task[Completed]] = {}
+        self._under_way: dict[bytes, asyncio.Task[None]] = {}
 
     async def complete(self, callback: Callback) -> Completed:
         """Bind whoever the code stands for to the account that made the invite.
@@ -141,8 +142,8 @@ class Callbacks:
         )
         if found == _ASK:
             raise AskFirst(account.name, invite)
-        if isinstance(found, Completed):
-            return _answer(found)
+        if found in _REFUSALS:
+            raise refusal(found)
         if found == _GO_ON:
             task = asyncio.create_task(self._exchange(state, invite, account, callback, now))
             self._under_way[state] = task
@@ -150,8 +151,10 @@ class Callbacks:
         if state in self._under_way:
             # A phone that goes away, as WeChat's browser does on the first of two identical
             # requests, must not end the exchange that the other one waits for.
-            return _answer(await asyncio.shield(self._under_way[state]))
-        return _answer(await self._database.read(lambda conn: self._settled(conn, state)))
+            await asyncio.shield(self._under_way[state])
+        return _answer(
+            await self._database.read(lambda conn: self._settled(conn, state, callback.phone))
+        )
 
     async def link_of(self, state: str) -> str | None:
         """The path of the page where a phone starts again, from the state it came back with."""
@@ -213,56 +216,61 @@ class Callbacks:
 
     def _begin(
         self, conn: sqlite3.Connection, state: bytes, callback: Callback, now: float
-    ) -> tuple[str | Completed, Invite, Account]:
-        """What is to be done: ask first, go on with the exchange (which nobody else will), join the
-        one that is under way, or give the settled answer."""
+    ) -> tuple[str, Invite, Account]:
+        """What is to be done: ask first, go on with the exchange (which nobody else will), join
+        whoever did and take the settled answer, or refuse."""
         consent, invite, account = _find(conn, state)
         code = secret.digest(callback.code)
         standing = stands(conn, invite, now=now)
         used = invite.state is InviteState.BOUND or invite.confirm_until > now
         sure = callback.asked or secret.same(secret.digest(callback.phone), consent.phone)
-        found: str | Completed
         if consent.code == code:
-            found = self._settled(conn, state) if consent.outcome else _JOIN
+            found = _JOIN
         elif used or not standing:
             # Nobody is asked a question that can come to nothing.
-            found = Completed("used" if used else "expired")
+            found = "used" if used else "expired"
         elif not sure:
             found = _ASK
+        elif consents.claim(conn, state, code=code):
+            found = _GO_ON
+            if callback.asked:
+                # The yes was this browser's: from now on it is the phone of this consent.
+                consents.mark_phone(conn, state, phone=secret.digest(callback.phone))
         else:
-            found = _GO_ON if consents.claim(conn, state, code=code) else Completed("used")
+            found = "used"
         return found, invite, account
 
     async def _exchange(
         self, state: bytes, invite: Invite, account: Account, callback: Callback, now: float
-    ) -> Completed:
-        """Exchange the code, bind, tell; how the callback is answered."""
+    ) -> None:
+        """Exchange the code, bind, tell; how the callback is answered is settled with it."""
         profile_task: asyncio.Task[Profile | None] | None = None
         try:
             grant = await self._oauth.exchange(callback.code)
         except PlatformError as error:
             log.warning("invite %s: code not exchanged: %s", invite.id, error)
-            return await self._failed(state, invite, _outcome_of(error))
+            await self._failed(state, invite, _outcome_of(error))
+            return
         failpoint.here("bind-after-exchange")
         if grant.snapshot:
-            return await self._failed(state, invite, "snapshot")
+            await self._failed(state, invite, "snapshot")
+            return
         profile: Profile | None = None
         if "snsapi_userinfo" in grant.scope:
             profile_task = asyncio.create_task(self._read_profile(grant), name="profile")
             profile = await self._quick(profile_task)
 
-        def work(conn: sqlite3.Connection) -> tuple[Joined, Follower | None, Completed, object]:
+        def work(conn: sqlite3.Connection) -> tuple[Joined, Follower | None, object]:
             done = self._complete(conn, state, grant, profile, now)
             return *done, self._invites.view_of(conn, invite.id)
 
-        joined, follower, completed, view = await self._database.write(work)
+        joined, follower, view = await self._database.write(work)
         self._hub.publish(invite.id, view)
         log.info("invite %s: %s", invite.id, joined.outcome)
         if profile_task and not profile_task.done():
             self._background.spawn(self._keep_profile(profile_task, invite.id))
         if joined.outcome == "bound" and follower:
             self._bindings.tell_joined(account, follower, joined, callback.translate)
-        return completed
 
     def _complete(
         self,
@@ -271,7 +279,7 @@ class Callbacks:
         grant: Grant,
         profile: Profile | None,
         now: float,
-    ) -> tuple[Joined, Follower | None, Completed]:
+    ) -> tuple[Joined, Follower | None]:
         """Bind, or wait for the digits, or say why not; the outcome is settled with it."""
         _, invite, account = _find(conn, state)
         follower = None
@@ -287,7 +295,7 @@ class Callbacks:
             joined = self._join(conn, state, invite, account, follower_id, now)
         consents.mark_outcome(conn, state, joined.outcome)
         failpoint.here("bind-before-commit")
-        return joined, follower, self._settled(conn, state)
+        return joined, follower
 
     def _join(
         self,
@@ -306,22 +314,25 @@ class Callbacks:
         )
         return Joined("confirm")
 
-    def _settled(self, conn: sqlite3.Connection, state: bytes) -> Completed:
+    def _settled(self, conn: sqlite3.Connection, state: bytes, phone: str) -> Completed:
         """The answer that is kept. One that was cut off between exchange and commit is none: its
-        code has been used, and the phone has to bring another."""
+        code has been used, and the phone has to bring another. Digits and the right to undo are
+        for the phone that said yes alone: the address may have been passed on."""
         consent, invite, account = _find(conn, state)
+        known = secret.same(secret.digest(phone), consent.phone)
         outcome = consent.outcome or "code-expired"
         if outcome == "confirm":
-            return Completed(outcome, account.name, digits=self._digits(invite.id, state))
+            digits = self._digits(invite.id, state)
+            return Completed(outcome, account.name, digits=digits) if known else Completed("used")
         if outcome != "bound":
             return Completed(outcome, account.name)
         binding = bindings.find_of_account(conn, invite.app_id, invite.account_id)
         # Whoever was bound here once must not end the binding of somebody else since then.
-        mine = binding is not None and binding.follower.id == invite.follower_id
+        mine = known and binding is not None and binding.follower.id == invite.follower_id
         undo = self._bindings.undo_secret(binding.id) if binding and mine else ""
         return Completed(outcome, account.name, undo=undo)
 
-    async def _failed(self, state: bytes, invite: Invite, outcome: str) -> Completed:
+    async def _failed(self, state: bytes, invite: Invite, outcome: str) -> None:
         """Nothing was bound, and the phone may try again while the invite lasts."""
 
         def work(conn: sqlite3.Connection) -> None:
@@ -331,24 +342,25 @@ class Callbacks:
 
         await self._database.write(work)
         self._hub.publish(invite.id)
-        return Completed(outcome)
 
     async def _declined(self, state: bytes, callback: Callback) -> Completed:
         """The person refused on the platform's page: it sent them back without a code."""
 
-        def work(conn: sqlite3.Connection) -> tuple[Invite, Account]:
+        def work(conn: sqlite3.Connection) -> tuple[Invite, Completed]:
             consent, invite, account = _find(conn, state)
             sure = callback.asked or secret.same(secret.digest(callback.phone), consent.phone)
             if not sure:
                 raise Refused(400, "no-code", "WeChat sent no code along. Please scan again.")
-            if not consent.outcome and invite.state.open:
+            if consent.outcome and consent.outcome != "refused":
+                return invite, self._settled(conn, state, callback.phone)
+            if invite.state.open:
                 invites.mark(conn, invite.id, InviteState.REFUSED)
                 consents.mark_outcome(conn, state, "refused")
-            return invite, account
+            return invite, Completed("refused", account.name)
 
-        invite, account = await self._database.write(work)
+        invite, completed = await self._database.write(work)
         self._hub.publish(invite.id)
-        return Completed("refused", account.name)
+        return completed if completed.outcome == "refused" else _answer(completed)
 
     def _digits(self, invite_id: str, consent: bytes) -> str:
         return secret.derive_digits(self._key, f"digits {invite_id} {consent.hex()}")

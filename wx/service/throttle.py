@@ -59,7 +59,8 @@ class Throttle:
         wait = max(self._wait(key, now) for key in keys)
         if wait > HOLD_SECONDS:
             raise too_many(wait)
-        self._take_one_of_all(now)
+        if not device:  # a flood of strangers must not stop those who are known
+            self._take_one_of_all(now)
         for key in keys:
             record = self._record(key, now)
             record.failures += 1

@@ -59,6 +59,11 @@ def claim(conn: sqlite3.Connection, state: bytes, *, code: bytes) -> bool:
     )
 
 
+def mark_phone(conn: sqlite3.Connection, state: bytes, *, phone: bytes) -> None:
+    """The consent is this phone's; ``phone`` is the digest of its cookie."""
+    conn.execute("UPDATE consents SET phone_digest = ? WHERE state_digest = ?", (phone, state))
+
+
 def mark_outcome(conn: sqlite3.Connection, state: bytes, outcome: str) -> None:
     """Settle how the callback is answered, now and when it is repeated."""
     conn.execute("UPDATE consents SET outcome = ? WHERE state_digest = ?", (outcome, state))

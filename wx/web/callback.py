@@ -1,5 +1,6 @@
 """Where the authorize page sends the phone back to."""
 
+from wx import secret
 from wx.errors import Refused
 from wx.service.callback import AskFirst, Callback, Completed
 from wx.service.invites import Question
@@ -32,10 +33,14 @@ class CallbackPage(PhonePage):
     async def _complete(self, *, asked: bool) -> None:
         state = one(self.request, "state", _STATE, body=asked)
         code = one(self.request, "code", _CODE, body=asked)
+        phone = self.get_cookie(self.cookie_name("phone"), "") or ""
+        if asked and not phone:
+            phone = secret.new_secret()
+            self.set_phone_cookie(phone)
         callback = Callback(
             state=state,
             code=code,
-            phone=self.get_cookie(self.cookie_name("phone"), "") or "",
+            phone=phone,
             asked=asked,
             translate=self.locale.translate,
         )

@@ -42,6 +42,10 @@ class PhonePage(Base):
         allowed = f"form-action 'self' {parts.scheme}://{parts.netloc}"
         self.set_header("Content-Security-Policy", policy.replace("form-action 'self'", allowed))
 
+    def set_phone_cookie(self, value: str) -> None:
+        """Mark this browser as the phone that said yes, for a little longer than a code lives."""
+        self.set_own_cookie("phone", value, seconds=self.config.invite_seconds + 300)
+
     def finish_error(self, status: int, code: str, sentence: str) -> None:
         if self.wants_json():
             super().finish_error(status, code, sentence)
@@ -81,7 +85,7 @@ class Scan(PhonePage):
             )
             return
         address, phone = await self.services.invites.agreed(code)
-        self.set_own_cookie("phone", phone, seconds=self.config.invite_seconds + 300)
+        self.set_phone_cookie(phone)
         self._allow_authorize()
         self.redirect(address, status=303)
 
