@@ -24,6 +24,7 @@ let refreshedAt = 0;
 let refreshWait = 0;
 let timer = 0;
 
+const tabs = new BroadcastChannel("bind");
 const find = (selector) => main.querySelector(selector);
 
 function start() {
@@ -131,6 +132,7 @@ async function renew({ asked = false } = {}) {
     if (answer.status === 201) {
       autoRenew = true;
       await swapCode(said);
+      tabs.postMessage("new code");
       if (focused) find("[data-heading]").focus({ preventScroll: true });
       return;
     }
@@ -236,9 +238,17 @@ function swapMain(fresh, focus) {
   if (held || focus !== "[data-heading]") find(focus)?.focus({ preventScroll: true });
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (main.dataset.state === "expired" && !renewing && !refreshing) renewSoon();
-});
+// Another tab took a new code, or the phone ended the binding: a page that no longer listens asks again.
+function catchUp() {
+  if (document.visibilityState !== "visible" || renewing || refreshing) return;
+  const { state } = main.dataset;
+  const typing = [...main.querySelectorAll("input:not([type=hidden], [hidden])")].some((field) => field.value);
+  if (state === "expired") renewSoon();
+  else if (!OPEN.includes(state) && !typing && !find("details[open]")) refresh();
+}
+
+document.addEventListener("visibilitychange", catchUp);
+tabs.onmessage = catchUp;
 addEventListener("pagehide", () => stop());
 addEventListener("pageshow", (event) => {
   if (event.persisted) refresh();

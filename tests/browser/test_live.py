@@ -131,3 +131,26 @@ def test_without_scripts_the_page_tells_the_truth_when_reloaded(
     expect(desk.locator("[data-undo]")).to_be_visible()
     desk.click("[data-undo]")
     expect(desk.locator("[data-bound]")).to_be_visible()
+
+
+def test_a_tab_that_was_left_behind_follows_a_new_code_taken_in_another(
+    demo: Demo, visitor: Callable[..., Page]
+) -> None:
+    desk = visitor()
+    log_in(desk, demo)
+    tab = desk.context.new_page()
+    tab.goto(f"{demo.site}/bind")
+    phone = visitor()
+    phone.goto(f"{demo.phone}/phone/scan?url={desk.locator('a[data-link]').get_attribute('href')}")
+    phone.frame_locator("iframe[data-frame]").locator("[data-not-me]").click()
+    expect(desk.locator("main")).to_have_attribute("data-state", "refused")
+    expect(tab.locator("main")).to_have_attribute("data-state", "refused")
+    desk.click("[data-renew] button")
+    expect(desk.locator("main")).to_have_attribute("data-state", "waiting")
+    expect(tab.locator("main")).to_have_attribute("data-state", "waiting")
+    link = desk.locator("a[data-link]").get_attribute("href")
+    assert tab.locator("a[data-link]").get_attribute("href") == link
+    phone.goto(f"{demo.phone}/phone/scan?url={link}")
+    agree(phone)
+    expect(desk.locator("[data-bound]")).to_be_visible()
+    expect(tab.locator("[data-bound]")).to_be_visible()

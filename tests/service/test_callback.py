@@ -527,3 +527,47 @@ async def test_the_silent_scope_binds_after_the_phone_s_page_without_a_profile(
     assert world.simulator.calls[PROFILE] == 0
     (follower,) = world.rows("SELECT * FROM followers")
     assert (follower["openid"], follower["read_at"]) == (phone.person.openid, None)
+
+
+# An address that was passed on
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_stranger_with_the_same_callback_gets_no_right_to_undo(world: World) -> None:
+    phone, address = await callback(world, await (await world.signed_in()).invite())
+    assert "/undo/" in (await phone.open(address)).text
+    stranger = world.simulator.phone("li")
+    page = await stranger.open(address)
+    assert page.status == 200 and "/undo/" not in page.text
+    assert "/undo/" in (await phone.open(address)).text
+    assert world.simulator.calls[EXCHANGE] == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_stranger_with_the_same_callback_sees_no_digits(world: World) -> None:
+    await world.reconfigure(bind_confirm="desktop")
+    phone, address = await callback(world, await (await world.signed_in()).invite())
+    digits = await digits_of(await phone.open(address))
+    page = await world.simulator.phone("li").open(address)
+    assert page.status == 410 and digits not in page.text
+    assert await digits_of(await phone.open(address)) == digits
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_browser_that_was_asked_is_the_phone_from_its_yes_on(world: World) -> None:
+    phone, address = await callback(world, await (await world.signed_in()).invite())
+    other = world.simulator.phone("li")
+    done = await other.submit(await other.open(address))
+    assert done.status == 200 and "/undo/" in done.text
+    assert "/undo/" in (await other.open(address)).text
+    assert "/undo/" not in (await phone.open(address)).text
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_callback_without_its_code_does_not_deny_what_was_bound(world: World) -> None:
+    phone, address = await callback(world, await (await world.signed_in()).invite())
+    await phone.open(address)
+    fields = dict(parse_qsl(urlsplit(address).query))
+    page = await phone.open(f"{world.base}/callback?state={fields['state']}")
+    assert page.status == 200 and "data-done" in page.text
+    assert bindings(world) == [("ann", "wang")]

@@ -154,6 +154,12 @@ def test_everybody_together_gets_sixty_at_once_and_twenty_a_second(
     assert crowd(200, 200) == 20
 
 
+def test_a_crowd_does_not_stop_a_known_device(guard: Throttle) -> None:
+    for number in range(100):
+        attempt(guard, name=f"n{number}", address=f"10.0.0.{number}")
+    assert attempt(guard, name="ann", address="10.0.1.1", device="known") == 0
+
+
 def test_failures_are_forgotten_after_an_hour(guard: Throttle, clock: ManualClock) -> None:
     for _ in range(6):
         attempt(guard)

@@ -98,26 +98,26 @@ def test_what_happened_is_listed_oldest_first(conn, ann, wang, bob, li):
     assert (events[0]["network"], events[0]["browser"]) == ("10.0.0.0/24", "Firefox")
 
 
-def test_only_what_the_accounts_own_page_ended_lately_was_removed(conn, ann, bob, wang, li):
-    def removed(after=NOW):
-        return bindings.find_removed(conn, APP, ann, ended_after=after)
+def test_the_last_binding_that_ended_lately_is_found_with_its_route(conn, ann, bob, wang, li):
+    def ended(after=NOW):
+        found = bindings.find_ended(conn, APP, ann, ended_after=after)
+        return found and (found[0].id, found[1])
 
-    assert removed() is None, "there was none"
+    assert ended() is None, "there was none"
     number = bind(conn, ann, wang)
     note(conn, number, "bound", route="oauth")
-    assert removed() is None, "it holds"
+    assert ended() is None, "it holds"
     bindings.mark_ended(conn, number, now=NOW + 10)
-    assert removed() is None, "something else ended it"
     note(conn, number, "ended")
-    assert removed().id == number
-    assert removed(after=NOW + 10) is None, "too long ago"
-    assert bindings.find_removed(conn, APP, bob, ended_after=NOW) is None
-    assert bindings.find_removed(conn, "wx-other", ann, ended_after=NOW) is None
+    assert ended() == (number, "page")
+    assert ended(after=NOW + 10) is None, "too long ago"
+    assert bindings.find_ended(conn, APP, bob, ended_after=NOW) is None
+    assert bindings.find_ended(conn, "wx-other", ann, ended_after=NOW) is None
     later = bind(conn, ann, li)
-    assert removed() is None, "another took its place"
+    assert ended() is None, "another took its place"
     bindings.mark_ended(conn, later, now=NOW + 20)
     note(conn, later, "ended", route="undo")
-    assert removed() is None, "the phone ended it"
+    assert ended() == (later, "undo")
 
 
 def test_an_undo_link_works_once_for_its_time_while_the_binding_holds(conn, ann, wang):

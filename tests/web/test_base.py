@@ -208,7 +208,7 @@ async def test_an_error_is_a_page_in_both_languages_and_json_for_a_program(
     async def ask(desktop: Desktop, accept: str) -> HTTPResponse:
         if status == 403:
             headers = FORM | {"Accept": accept}
-            return await desktop.fetch("/login", method="POST", body="", headers=headers)
+            return await desktop.fetch("/logout", method="POST", body="", headers=headers)
         return await desktop.fetch("/nowhere" if status == 404 else "/", headers={"Accept": accept})
 
     def broken(self: Home) -> None:

@@ -184,3 +184,41 @@ async def test_inside_wechat_the_page_and_its_frames_say_to_press_the_button(wor
     user_agent = {"User-Agent": phone.headers["User-Agent"]}
     socket = await phone.live(invite, headers=user_agent)
     assert (await socket.frame() or {})["message"] == "Press “Bind this WeChat”."
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_form_s_own_address_leads_to_the_card(world: World) -> None:
+    desktop = await world.signed_in()
+    for path in ("/bind/test", "/bind/remove", "/bind/restore", "/bind/confirm", "/bind/invites"):
+        answer = await desktop.fetch(path)
+        assert (answer.code, answer.headers["Location"]) == (303, "/bind"), path
+    refused = await desktop.post("/bind/test")
+    assert refused.code == 409 and 'href="/bind?lang=zh"' in refused.body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_a_form_did_is_told_only_while_it_is_true(world: World) -> None:
+    desktop = await world.signed_in()
+    assert "Unbound." not in (await desktop.fetch("/bind?done=removed")).body.decode()
+    assert "on its way" not in (await desktop.fetch("/bind?done=test")).body.decode()
+    desktop = await world.bound()
+    page = (await desktop.fetch("/bind?done=removed")).body.decode()
+    assert "Unbound." not in page
+    await desktop.post("/bind/remove")
+    assert "Unbound." in (await desktop.fetch("/bind?done=removed")).body.decode()
+    await desktop.post("/bind/restore")
+    assert "Unbound." not in (await desktop.fetch("/bind?done=removed")).body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_the_phone_has_ended_is_told_on_the_card(world: World) -> None:
+    desktop = await world.signed_in()
+    phone = world.simulator.phone("wang")
+    done = await phone.bind((await desktop.invite())["url"])
+    undo = re.search(r'href="(/undo/\w+)"', done.text)
+    assert undo
+    await phone.submit(await phone.open(world.base + undo[1]))
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert "The binding was ended on the phone." in page and "/bind/restore" not in page
+    world.clock.advance(86400)
+    assert "ended on the phone" not in (await desktop.fetch("/bind")).body.decode()

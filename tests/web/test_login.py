@@ -260,3 +260,19 @@ async def test_a_slow_hash_does_not_tell_whether_the_name_exists(
     unknown = len(checked)
     await world.desktop().log_in("ann", "wrong")
     assert unknown == len(checked) - unknown == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_form_with_an_old_token_signs_nobody_in_and_is_shown_again(world: World) -> None:
+    desktop = world.desktop()
+    old = await desktop.xsrf()
+    assert (await desktop.log_in()).code == 303
+    kept = dict(desktop.cookies)
+    answer = await desktop.post("/login", token=old, username="bob", password=PASSWORD)
+    assert answer.code == 403 and desktop.cookies["session"] == kept["session"]
+    page = answer.body.decode()
+    assert "This page was open for too long" in page and 'name="username"' in page
+    token = re.search(r'name="_xsrf" value="([^"]+)"', page)
+    assert token
+    again = await desktop.post("/login", token=token[1], username="bob", password=PASSWORD)
+    assert again.code == 303

@@ -77,19 +77,19 @@ class Bindings:
             return False
         log.info("account %s unbound at its page", account.name)
         # Without a link to undo it: whoever was unbound must not bind themselves again.
-        text = translate("Unbound from account %(account)s of %(site)s.")
+        text = translate("%(account)s: unbound from %(site)s")
         self._tell(ended.follower, account, text)
         return True
 
-    async def removed(self, account: Account) -> bool:
-        """Whether the account's page has unbound it within a day, so that it can be restored."""
+    async def ended_by(self, account: Account) -> str:
+        """By which route the account's last binding ended, if that was within a day: "page" (it can
+        be restored), "undo" (at the phone); else ""."""
         after = self._clock.now() - UNDO_SECONDS
-        return await self._database.read(
-            lambda conn: (
-                bindings.find_removed(conn, self._config.app_id, account.id, ended_after=after)
-                is not None
-            )
+        app_id = self._config.app_id
+        ended = await self._database.read(
+            lambda conn: bindings.find_ended(conn, app_id, account.id, ended_after=after)
         )
+        return ended[1] if ended else ""
 
     async def restore(self, account: Account, browser: Browser, *, translate: Translate) -> None:
         """Undo :meth:`remove`; the follower is told.
@@ -101,9 +101,11 @@ class Bindings:
         app_id = self._config.app_id
 
         def work(conn: sqlite3.Connection) -> tuple[Binding, int]:
-            last = bindings.find_removed(conn, app_id, account.id, ended_after=now - UNDO_SECONDS)
-            if last is None:
+            after = now - UNDO_SECONDS
+            ended = bindings.find_ended(conn, app_id, account.id, ended_after=after)
+            if ended is None or ended[1] != "page":
                 raise _no_undo()
+            last = ended[0]
             if bindings.find_of_follower(conn, app_id, last.follower.id):
                 raise taken()
             return last, self._add(
@@ -113,7 +115,7 @@ class Bindings:
 
         last, binding_id = await self._database.write(work)
         log.info("account %s bound again at its page", account.name)
-        text = translate("Bound to account %(account)s of %(site)s.")
+        text = translate("%(account)s: bound to %(site)s")
         self._tell(last.follower, account, text, binding_id=binding_id)
 
     def undo_secret(self, binding_id: int) -> str:
@@ -209,10 +211,10 @@ class Bindings:
     ) -> None:
         """Tell the follower who is bound now, and the one who was before."""
         if joined.replaced:
-            text = translate("Unbound from account %(account)s of %(site)s.")
+            text = translate("%(account)s: unbound from %(site)s")
             self._tell(joined.replaced.follower, account, text)
         if joined.binding_id is not None:
-            text = translate("Bound to account %(account)s of %(site)s.")
+            text = translate("%(account)s: bound to %(site)s")
             self._tell(follower, account, text, binding_id=joined.binding_id)
 
     def _add(

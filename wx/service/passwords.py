@@ -125,7 +125,11 @@ def judge(password: str, *, name: str) -> None:
             length=MAX_LENGTH,
         )
     if _common(password.casefold(), name.casefold()):
-        raise Refused(400, "password-common", "This password is too easy to guess.")
+        raise Refused(
+            400,
+            "password-common",
+            "This password is too easy to guess. Use more than common words and rows of keys.",
+        )
 
 
 def _common(password: str, name: str) -> bool:

@@ -93,10 +93,10 @@ def list_events(conn: sqlite3.Connection, binding_id: int) -> list[sqlite3.Row]:
     ).fetchall()
 
 
-def find_removed(
+def find_ended(
     conn: sqlite3.Connection, app_id: str, account_id: int, *, ended_after: float
-) -> Binding | None:
-    """The account's last binding, if the account's own page ended it after then."""
+) -> tuple[Binding, str] | None:
+    """The account's last binding and by which route it ended, if it ended after then."""
     row = conn.execute(
         """SELECT bindings.* FROM bindings WHERE app_id = ? AND account_id = ?
             ORDER BY id DESC LIMIT 1""",
@@ -105,7 +105,8 @@ def find_removed(
     if row is None or row["ended_at"] is None or row["ended_at"] <= ended_after:
         return None
     events = list_events(conn, row["id"])
-    return _binding(conn, row) if events and events[-1]["route"] == "page" else None
+    binding = _binding(conn, row)
+    return (binding, events[-1]["route"]) if binding and events else None
 
 
 def add_undo(

@@ -96,6 +96,8 @@ class Site(Application):
         self.requests[name, status] = self.requests.get((name, status), 0) + 1
         milliseconds = 1000 * handler.request.request_time()
         level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
+        if status in (502, 503):
+            level = logging.WARNING  # others' trouble, or a passing one: said where it was met
         log.log(level, "%s %s %d %.0fms", handler.request.method, name, status, milliseconds)
 
 
@@ -126,7 +128,7 @@ class Base(RequestHandler):
     site: Site
     session: Session | None = None
     account: Account | None = None
-    switchable = False  # the page can be asked for again in the other language
+    page = ""  # the address under which this page can be had in the other language
     any_host = False  # for those who ask by the machine's address, such as a watchdog
     needs_session = True  # look up who is signed in
     for_programs = False  # answers in JSON unless HTML is asked for
@@ -247,7 +249,7 @@ class Base(RequestHandler):
         namespace |= {
             "site_name": self.config.site_name,
             "lang": language,
-            "switch_url": f"{self.request.path}?lang={other}" if self.switchable else None,
+            "switch_url": f"{self.page}?lang={other}" if self.page else None,
             "account": self.account,
             "demo_phone": None,
             "when": when,

@@ -23,12 +23,6 @@ STATES = {
 PRESS = "Press “Bind this WeChat”."
 CONFIRM = "Type the six digits that your phone shows."
 
-# What the page says after a form sent the browser back to it, by the word in ?done=.
-_DONE = {
-    "test": "The test notice is on its way to your WeChat.",
-    "removed": "Unbound.",
-}
-
 
 def avatar_of(profile: Profile, config: Config) -> str:
     """The avatar's address if it is one that the page may show, else ""."""
@@ -78,8 +72,10 @@ def _message(view: View, *, inside_wechat: bool) -> str:
 class Card(Page):
     """The card: the code and its live state, or the present binding."""
 
-    async def show(self, *, error: str | None = None) -> None:
-        """Render the page, under an ``error`` if there is one to tell."""
+    page = "/bind"  # also where a form's own address shows it
+
+    async def show(self, *, error: str | None = None, code: str = "") -> None:
+        """Render the page, under an ``error`` if there is one to tell, whose code is ``code``."""
         session, account = self.signed_in()
         binding = await self.services.bindings.of_account(account)
         view = await self.services.invites.last(session)
@@ -90,8 +86,7 @@ class Card(Page):
                 view = await self.services.invites.open(session, account, self.browser)
             except Refused as refusal:
                 view, error = None, error or self.say(refusal.message, **refusal.details)
-        restorable = binding is None and await self.services.bindings.removed(account)
-        done = one(self.request, "done", r"[a-z]{1,16}")
+        ended_by = "" if binding else await self.services.bindings.ended_by(account)
         link = f"{self.config.public_url}/b/{view.secret}" if view else ""
         demo = self.site.demo_phone
         self.render(
@@ -100,12 +95,24 @@ class Card(Page):
             invite=view and self._invite(view, link),
             follow_qr="/follow-qr" if self.config.follow_qr else None,
             inside_wechat=self.inside_wechat,
-            notice=self.say(_DONE[done]) if done in _DONE else None,
+            notice=self._notice(bound=binding is not None, ended_by=ended_by),
             error=error,
-            restorable=restorable,
+            wrong_password=code == "wrong-password",
+            restorable=ended_by == "page",
             replacing=bool(binding and view),
             demo_phone=f"{demo}?url={quote(link, safe='')}" if demo and link else None,
         )
+
+    def _notice(self, *, bound: bool, ended_by: str) -> str | None:
+        """What there is to tell; only while it is true, since an address outlives it."""
+        done = one(self.request, "done", r"[a-z]{1,16}")
+        if done == "test" and bound:
+            return self.say("The test notice is on its way to your WeChat.")
+        if done == "removed" and ended_by == "page":
+            return self.say("Unbound.")
+        if ended_by == "undo":
+            return self.say("The binding was ended on the phone.")
+        return None
 
     def _binding(self, binding: Binding) -> dict[str, Any]:
         profile = binding.follower.profile
@@ -129,8 +136,6 @@ class Card(Page):
 class Bind(Card):
     """The card, asked for."""
 
-    switchable = True
-
     async def get(self) -> None:
         await self.show()
 
@@ -138,13 +143,17 @@ class Bind(Card):
 class Form(Card):
     """A form of the card: a refusal is told on the card itself, or as JSON to a program."""
 
+    def get(self) -> None:
+        # Reloaded, or its address typed again, after a refusal was shown on it.
+        self.redirect("/bind", status=303)
+
     async def post(self) -> None:
         try:
             await self.act()
         except Refused as refusal:
             if self.wants_json():
                 raise
-            await self.show(error=self.refuse(refusal))
+            await self.show(error=self.refuse(refusal), code=refusal.code)
 
     async def act(self) -> None:
         """Do what the form asks for, and answer."""

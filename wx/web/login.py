@@ -3,11 +3,13 @@
 from wx.errors import Refused
 from wx.web.base import ANY, Base, Page, one
 
+_STALE = "This page was open for too long. Please try again."
+
 
 class Login(Base):
     """The form, and what it sends."""
 
-    switchable = True
+    page = "/login"
 
     def get(self) -> None:
         if self.session:
@@ -37,6 +39,13 @@ class Login(Base):
         # Whoever knew the XSRF token of the visitor must not know that of the account.
         self.clear_own_cookie("xsrf")
         self.redirect("/bind", status=303)
+
+    def finish_error(self, status: int, code: str, sentence: str) -> None:
+        if status != 403 or self.wants_json():
+            super().finish_error(status, code, sentence)
+            return
+        # The form stood open while another tab signed in or out, so its token is an old one.
+        self.finish(self.render_string("login.html", error=self.say(_STALE), username=""))
 
 
 class Logout(Page):
