@@ -139,3 +139,12 @@ def test_old_ones_are_purged_with_their_consents(conn, ann):
     assert invites.purge(conn, expired_before=NOW) == 1
     assert invites.find(conn, "i1") is None and invites.find(conn, "i2")
     assert consents.find(conn, b"1") is None and consents.find(conn, b"2")
+
+
+def test_an_invite_that_has_ended_waits_for_no_digits(conn, ann):
+    add(conn, invite(ann, 9))
+    assert invites.mark(conn, "i9", InviteState.REFUSED)
+    follower = followers.use(conn, APP, "o-wang")
+    invites.mark_confirming(conn, "i9", consent=b"c", follower_id=follower, until=NOW + 300)
+    kept = invites.find(conn, "i9")
+    assert (kept.state, kept.confirm_state) == (InviteState.REFUSED, None)

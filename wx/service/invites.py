@@ -82,11 +82,10 @@ class Invites:
         Raises:
             Refused: 409 the account is bound already, 429 too many invites in an hour.
         """
-        now = self._clock.now()
-        invite_id = secret.new_id()
-        digest = secret.digest(self.secret_of(invite_id))
+        fresh_one = self._new(session, account, browser, replace=replace)
+        now, digest = fresh_one.created_at, secret.digest(self.secret_of(fresh_one.id))
 
-        def work(conn: sqlite3.Connection) -> tuple[Invite, list[str]]:
+        def work(conn: sqlite3.Connection) -> tuple[Invite, list[Invite]]:
             present = bindings.find_of_account(conn, self._config.app_id, account.id)
             if present and not replace:
                 raise Refused(409, "already-bound", "This account is bound already.")
@@ -95,33 +94,16 @@ class Invites:
             if mine and not fresh and mine[-1].replace == replace:
                 return mine[-1], []
             self._refuse_haste(conn, account.id, now)
-            over = mine + [one for one in opened if one not in mine][: -OPEN_PER_ACCOUNT + 1]
-            if len(opened) < OPEN_PER_ACCOUNT:
-                over = mine
-            for one in over:
-                invites.mark(conn, one.id, InviteState.EXPIRED)
-            invite = Invite(
-                id=invite_id,
-                account_id=account.id,
-                session=session.digest,
-                app_id=self._config.app_id,
-                number=f"{secrets.randbelow(90) + 10}",
-                state=InviteState.WAITING,
-                replace=replace,
-                created_at=now,
-                expires_at=now + self._config.invite_seconds,
-                browser=browser,
-                follower_id=None,
-                confirm_state=None,
-                confirm_until=0,
-                confirm_tries=0,
-            )
-            invites.add(conn, invite, secret=digest)
-            return invite, [one.id for one in over]
+            others = [invite for invite in opened if invite not in mine]
+            over = mine + others[: 1 - OPEN_PER_ACCOUNT]  # the oldest make room
+            for invite in over:
+                invites.mark(conn, invite.id, InviteState.EXPIRED)
+            invites.add(conn, fresh_one, secret=digest)
+            return fresh_one, over
 
         invite, over = await self._database.write(work)
         for ended in over:
-            self._hub.publish(ended)
+            self._hub.publish(ended.id)
         return self._view(invite, None)
 
     async def last(self, session: Session) -> View | None:
@@ -247,6 +229,27 @@ class Invites:
         """Remove invites that ended long ago."""
         before = self._clock.now() - KEEP_SECONDS
         await self._database.write(lambda conn: invites.purge(conn, expired_before=before))
+
+    def _new(
+        self, session: Session, account: Account, browser: Browser, *, replace: bool
+    ) -> Invite:
+        now = self._clock.now()
+        return Invite(
+            id=secret.new_id(),
+            account_id=account.id,
+            session=session.digest,
+            app_id=self._config.app_id,
+            number=f"{secrets.randbelow(90) + 10}",
+            state=InviteState.WAITING,
+            replace=replace,
+            created_at=now,
+            expires_at=now + self._config.invite_seconds,
+            browser=browser,
+            follower_id=None,
+            confirm_state=None,
+            confirm_until=0,
+            confirm_tries=0,
+        )
 
     def _refuse_haste(self, conn: sqlite3.Connection, account_id: int, now: float) -> None:
         count, first = invites.count_since(conn, account_id, now - 3600)

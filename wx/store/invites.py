@@ -96,11 +96,11 @@ def mark(
 def mark_confirming(
     conn: sqlite3.Connection, invite_id: str, *, consent: bytes, follower_id: int, until: float
 ) -> None:
-    """Wait, until then, for the digits that the phone of this consent shows."""
+    """Let an open invite wait, until then, for the digits that this consent's phone shows."""
     conn.execute(
-        """UPDATE invites SET state = 'scanned', confirm_state = ?, confirm_until = ?,
-                              confirm_tries = 0, follower_id = ?
-            WHERE id = ?""",
+        f"""UPDATE invites SET state = 'scanned', confirm_state = ?, confirm_until = ?,
+                               confirm_tries = 0, follower_id = ?
+             WHERE id = ? AND state IN {_OPEN}""",
         (consent, until, follower_id, invite_id),
     )
 
