@@ -11,7 +11,8 @@ import pytest
 from tests.service.steps import EXCHANGE, PROFILE, bindings, callback, consent, history
 from tests.world import Desktop, World
 from wx import secret
-from wx.service.callback import Callback
+from wx.model import Profile
+from wx.service.callback import Callback, Callbacks
 from wx.simulator.page import Page
 
 # Bound, and the same again
@@ -571,3 +572,24 @@ async def test_the_callback_without_its_code_does_not_deny_what_was_bound(world:
     page = await phone.open(f"{world.base}/callback?state={fields['state']}")
     assert page.status == 200 and "data-done" in page.text
     assert bindings(world) == [("ann", "wang")]
+
+
+# A profile that comes while the binding is being written
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_profile_that_just_missed_the_binding_is_kept_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def too_late(self: Callbacks, task: "asyncio.Task[Profile | None]") -> None:
+        await asyncio.wait([task])
+
+    monkeypatch.setattr(Callbacks, "_quick", too_late)
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    socket = await desktop.live(invite)
+    await world.simulator.phone("wang").bind(invite["url"])
+    frame = await socket.until("bound")
+    while not frame["follower"]["nickname"]:
+        frame = await socket.until("bound")
+    assert frame["follower"]["nickname"] == "王小明🌻"

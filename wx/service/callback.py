@@ -267,7 +267,8 @@ class Callbacks:
         joined, follower, view = await self._database.write(work)
         self._hub.publish(invite.id, view)
         log.info("invite %s: %s", invite.id, joined.outcome)
-        if profile_task and not profile_task.done():
+        if profile_task and profile is None:
+            # Not "if it is not done": it may have come while the binding was being written.
             self._background.spawn(self._keep_profile(profile_task, invite.id))
         if joined.outcome == "bound" and follower:
             self._bindings.tell_joined(account, follower, joined, callback.translate)
