@@ -117,8 +117,10 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     program = Program("demo", "--port", "0", ready="Ctrl-C ends", log=tmp_path / "demo.log")
     site = program.find(r"the site \S+ +(http://\S+)/login")
     phone = program.find(r"virtual phone \S+ +(http://\S+)/")
-    yield Demo(site, phone, program.find(r"password \S+ +(\S+)"), program)
+    password = program.find(r"password \S+ +(\S+)")
+    yield Demo(site, phone, password, program)
     program.stop()
+    assert_no_secret(tmp_path / "demo.log", password)
 
 
 @pytest.fixture
@@ -160,6 +162,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
     yield start
     for program in reversed(programs):
         program.stop()
+    app_secret = programs[0].find(r"app_secret (\w+)")
+    assert_no_secret(tmp_path / "serve.log", "a fine long secret 7", app_secret)
 
 
 @pytest.fixture
@@ -229,6 +233,14 @@ def log_in(page: Page, demo: Demo, name: str = "ann") -> None:
     page.fill("input[name=password]", demo.password)
     page.click("main button[type=submit]")
     page.wait_for_url(f"{demo.site}/bind")
+
+
+def assert_no_secret(log: Path, *planted: str) -> None:
+    """No planted secret, code, state or link of a code stands in a program's log."""
+    text = log.read_text(encoding="utf-8")
+    found = [secret for secret in planted if secret in text]
+    found += re.findall(r"/(?:b|undo|live)/[0-9A-Za-z]{22,}|(?:code|state)=[0-9A-Za-z]{20,}", text)
+    assert not found, found
 
 
 def _free_port() -> int:

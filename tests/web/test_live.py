@@ -9,6 +9,7 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from tests.world import Desktop, World
+from wx.web import routes
 
 
 async def refused(desktop: Desktop, invite: dict[str, Any], **headers: str) -> int:
@@ -222,3 +223,36 @@ async def test_a_peer_that_vanishes_leaves_nothing_behind(world: World) -> None:
         socket.connection.protocol.stream.close()  # type: ignore[union-attr]
         await left(world, 0)
     assert not world.server.services.hub._addresses
+
+
+def test_the_server_pings_every_twenty_seconds() -> None:
+    assert routes.PING_SECONDS == 20
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_peer_that_answers_no_ping_is_let_go_and_one_that_does_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "PING_SECONDS", 0.1)
+    await world.reconfigure()
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    alive = await desktop.live(invite)
+    await alive.frame()
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port)
+    writer.write(
+        (
+            f"GET {invite['live']} HTTP/1.1\r\nHost: 127.0.0.1:{world.server.port}\r\n"
+            "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: {world.base}\r\n"
+            f"Cookie: session={desktop.cookies['session']}\r\n\r\n"
+        ).encode()
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    # Until the server ends it, five seconds after its own goodbye found no answer.
+    said = await asyncio.wait_for(reader.read(), 10)
+    assert b"\x89" in said, "it was pinged"
+    writer.close()
+    await left(world, 1)
+    await (world.simulator.phone("wang")).open(invite["url"])
+    assert await alive.until("scanned")
