@@ -62,8 +62,8 @@ function show(frame) {
     return;
   }
   if (Number.isFinite(frame.expires_in)) deadline = Date.now() + 1000 * frame.expires_in;
-  showNumber(frame.number);
   showState(frame.state, frame.message);
+  showNumber(frame.number);
   if (frame.state === "bound") succeed(frame.follower);
   else if (!OPEN.includes(frame.state)) stop();
   if (frame.state === "expired") renewSoon();
@@ -76,9 +76,17 @@ function showState(state, message) {
   tick();
 }
 
+/** The steps of the way that the code goes: "scan" or "oauth". */
+function showRoute(route) {
+  main.dataset.route = route;
+  for (const part of main.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== route;
+}
+
 function showNumber(number) {
-  find("[data-match]").hidden = !number;
-  find("[data-number]").textContent = number || "";
+  const { route, state } = main.dataset;
+  // Where a scan alone binds, only a phone that opened the link instead shows a number.
+  find("[data-match]").hidden = !number || (route === "scan" && state !== "scanned");
+  for (const place of main.querySelectorAll("[data-number], [data-same-number]")) place.textContent = number || "";
 }
 
 function tick() {
@@ -161,8 +169,8 @@ async function swapCode(invite) {
     picture.src = invite.qr;
   }
   for (const link of main.querySelectorAll("[data-link]")) {
-    if (link.textContent.trim() === link.getAttribute("href")) link.textContent = invite.url;
-    link.href = invite.url;
+    if (link.textContent.trim() === link.getAttribute("href")) link.textContent = invite.link;
+    link.href = invite.link;
   }
   followPhone(invite.url);
   const hidden = find("input[name=id]");
@@ -171,12 +179,13 @@ async function swapCode(invite) {
   lifetime = Math.max(1, invite.expires_in);
   deadline = Date.now() + 1000 * invite.expires_in;
   main.removeAttribute("data-lost");
-  showNumber(invite.number);
+  showRoute(invite.route);
   showState("waiting", invite.message);
+  showNumber(invite.number);
   attend(invite.live, invite.id);
 }
 
-/** The virtual phone's address carries the link that it scans. */
+/** The virtual phone's address carries what the code holds. */
 function followPhone(url) {
   const phone = find("[data-demo-phone]");
   if (!phone) return;

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wx import config
+from wx import config, rules
 from wx.config import KEYS, MASK, NoticeTemplate, Sources
 from wx.errors import ConfigError
 
@@ -27,6 +27,7 @@ DEFAULTS: dict[str, str] = {
     "webhook_token": "(not set)",
     "webhook_aes_key": "(not set)",
     "webhook_mode": "plain",
+    "original_id": "(not set)",
     "access_token_mode": "stable",
     "api_base": "https://api.weixin.qq.com",
     "open_base": "https://open.weixin.qq.com",
@@ -38,7 +39,7 @@ DEFAULTS: dict[str, str] = {
     "bind_confirm": "phone",
     "domain_verification": "(none)",
     "notice_template": "(not set)",
-    "replies": "(none)",
+    "replies": "8 rules",
     "follow_qr": "(not set)",
     "avatar_origins": "https://thirdwx.qlogo.cn, https://wx.qlogo.cn",
     "session_idle_seconds": "604800",
@@ -155,10 +156,23 @@ def test_a_key_like_no_other_is_refused_without_a_guess():
 
 def test_rules_come_from_the_file_only(toml):
     assert "WXBIND_REPLIES: is not a key of wxbind" in problems(read({}, {"WXBIND_REPLIES": ""}))[0]
-    sources = read(file=toml('[[replies]]\non = "text"\nreply = "hi"\n'))
-    assert sources.config(complete=False).replies == ({"on": "text", "reply": "hi"},)
-    [problem] = problems(read(file=toml('[[replies]]\non = "any"\n[[replies]]\nreply = "hi"\n')))
-    assert 'rule 2 needs on = "…"' in problem
+    file = toml('[[replies]]\non = "text"\nreply = "hi"\n')
+    sources = read(file=file)
+    [rule] = sources.config(complete=False).replies
+    assert (rule.number, rule.on, rule.reply[""].parts) == (1, "text", {"content": "hi"})
+    assert (shown(sources)["replies"], sources.origins["replies"]) == ("1 rule", str(file))
+    wrong = toml('[[replies]]\non = "any"\n[[replies]]\nreply = "hi"\n')
+    assert problems(read(file=wrong)) == [
+        f'replies ({wrong}): rule 1: needs reply = "…"; rule 2: needs on = "…"'
+    ]
+
+
+def test_without_rules_in_the_file_the_built_in_ones_hold_and_an_empty_list_is_none_at_all(toml):
+    assert read().config(complete=False).replies == rules.built_in()
+    assert read(file=toml('replies = "built-in"')).values["replies"] == rules.built_in()
+    nothing = read(file=toml("replies = []"))
+    assert nothing.config(complete=False).replies == ()
+    assert shown(nothing)["replies"] == "(none)"
 
 
 def test_what_serve_needs_is_demanded_of_serve_only():
@@ -237,6 +251,8 @@ def test_secrets_are_masked_and_never_stand_in_a_problem():
         ("notice_template", "", None),
         ("follow_qr", "", None),
         ("webhook_token", "", ""),
+        ("original_id", "", ""),
+        ("original_id", "gh_5a17c0de0001", "gh_5a17c0de0001"),
         ("address", "::1", "::1"),
     ],
 )
@@ -311,6 +327,10 @@ def test_a_picture_must_be_there(tmp_path):
         ("webhook_token", "a" * 33),
         ("webhook_aes_key", "a" * 42),
         ("webhook_mode", "loose"),
+        ("original_id", "gh_"),
+        ("original_id", "wx5a17c0de00000001"),
+        ("original_id", "gh_" + "a" * 33),
+        ("original_id", "gh_5a17\n"),
         ("access_token_mode", "forced"),
         ("api_base", "https://api.weixin.qq.com/cgi-bin"),
         ("open_base", ""),

@@ -32,7 +32,6 @@ from wx import values
             {"id": "T", "field": "thing1", "time_field": "time2"},
             values.NoticeTemplate("T", "thing1", "time2"),
         ),
-        (values.replies, [{"on": "any"}], ({"on": "any"},)),
     ],
 )
 def test_what_is_right_is_read(read, given, got) -> None:
@@ -57,11 +56,10 @@ def test_what_is_right_is_read(read, given, got) -> None:
         (values.picture, "nowhere.png"),
         (values.notice_template, "T"),
         (values.notice_template, {"id": "T", "field": "thing1", "colour": "red"}),
-        (values.replies, [{"reply": "without on"}]),
     ],
 )
 def test_what_is_wrong_is_refused_with_a_hint(read, given) -> None:
-    with pytest.raises(ValueError, match=r"must be|needs"):
+    with pytest.raises(ValueError, match="must be"):
         read(given)
 
 

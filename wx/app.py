@@ -8,6 +8,7 @@ import socket
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from tornado import locale
 from tornado.httpserver import HTTPServer
 
 from wx.clock import Clock
@@ -16,13 +17,20 @@ from wx.errors import StartError
 from wx.service.background import Background
 from wx.service.binding import Bindings
 from wx.service.callback import Callbacks
+from wx.service.codes import Codes
+from wx.service.followers import Followers
+from wx.service.gate import Gate
 from wx.service.health import Health
 from wx.service.hub import Hub
+from wx.service.inbox import Inbox
 from wx.service.invites import Invites
 from wx.service.notices import Notices
 from wx.service.passwords import Passwords
+from wx.service.replies import Replies
+from wx.service.scan import Scans
 from wx.service.services import Services
 from wx.service.sessions import Sessions
+from wx.service.speech import Speech
 from wx.store import database, server_key
 from wx.store.database import Database, DirectoryLock
 from wx.timers import Timer, Timers
@@ -32,7 +40,9 @@ from wx.wechat.access_token import AccessTokenKeeper
 from wx.wechat.client import Client
 from wx.wechat.messages import Messages
 from wx.wechat.oauth import OAuth
+from wx.wechat.qrcode import QRCodes
 from wx.wechat.transport import Transport
+from wx.wechat.users import Users
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +50,13 @@ log = logging.getLogger(__name__)
 EXCHANGE_CONNECTIONS = 200  # people who wait for their callback
 PROFILE_CONNECTIONS = 50
 SEND_CONNECTIONS = 20
+CODE_CONNECTIONS = 20  # people who wait for their code
+DETAIL_CONNECTIONS = 5  # what the platform's events leave out
 TOKEN_CONNECTIONS = 2
 
 DRAIN_SECONDS = 8  # that requests in flight may take when the server stops
-BODY_BYTES = 64 * 1024
+# Twice what any handler takes: a request that is somewhat too large gets an answer, not a reset.
+BODY_BYTES = 256 * 1024
 HEADER_BYTES = 16 * 1024
 
 
@@ -94,6 +107,7 @@ class Server:
             config = replace(config, public_url=f"{config.public_url[:-1]}{self.port}")
         self.config = config
         timers = self._compose(store, key)
+        await self.services.inbox.load()
         self.site = make_site(self.services, config, demo_phone=self._demo_phone)
         server = HTTPServer(
             self.site,
@@ -158,11 +172,24 @@ class Server:
             store, clock, hub, config, invites, bindings, oauth, background, key=key
         )
         stack.push_async_callback(callbacks.close)
+        codes = Codes(clock, config, QRCodes(Client(transport(CODE_CONNECTIONS), keeper)))
+        stack.push_async_callback(codes.close)
+        inbox = self._inbox(
+            store,
+            key,
+            invites,
+            bindings,
+            hub,
+            background,
+            Users(Client(transport(DETAIL_CONNECTIONS), keeper)),
+        )
         self.services = Services(
             sessions=sessions,
             invites=invites,
             bindings=bindings,
             callbacks=callbacks,
+            codes=codes,
+            inbox=inbox,
             notices=notices,
             hub=hub,
             health=Health(store, keeper, hub),
@@ -172,14 +199,41 @@ class Server:
             await invites.purge()
             await bindings.purge()
             await sessions.purge()
+            await inbox.purge()
 
         return Timers(
             [
                 Timer("access token", 1, keeper.refresh_if_due),
                 Timer("expired codes", 1, invites.expire),
+                Timer("bind route", 1, codes.find_out),
                 Timer("ended sessions", 0.5, sessions.audit),
                 Timer("housekeeping", 3600, housekeeping),
             ]
+        )
+
+    def _inbox(
+        self,
+        store: Database,
+        key: bytes,
+        invites: Invites,
+        bindings: Bindings,
+        hub: Hub,
+        background: Background,
+        users: Users,
+    ) -> Inbox:
+        """Make what answers the platform's messages."""
+        config, clock = self.config, self.clock
+        speech = Speech(lambda language: locale.get(language).translate)
+        return Inbox(
+            store,
+            clock,
+            config,
+            Gate(clock, config),
+            Followers(store, clock, config, users, bindings, background),
+            Scans(config, hub, invites, bindings, speech),
+            Replies(config, bindings, speech),
+            background,
+            key=key,
         )
 
     async def _drain(self, server: HTTPServer) -> None:

@@ -9,13 +9,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wx import __version__, config, logs
+from wx import __version__, config, logs, rules
 from wx.clock import Clock
-from wx.errors import ConfigError, Refused, StartError, StorageUnavailable
+from wx.errors import ConfigError, PlatformError, Refused, StartError, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
     if options.verb == "account" and (options.name is None) != (options.action == "list"):
         print("wxbind: account list takes no NAME, the others take one", file=sys.stderr)
         sys.exit(2)
+    if options.verb == "menu" and (options.file is None) == (options.action == "push"):
+        print("wxbind: menu push takes a FILE, the others take none", file=sys.stderr)
+        sys.exit(2)
     return options
 
 
@@ -80,13 +83,21 @@ def make_parser() -> argparse.ArgumentParser:
     verb("serve", "run the server (also with no verb)", _serve)
     verb("demo", "run server and simulator with a sample account", _demo)
     verb("simulate", "run the simulator alone", _simulate)
-    verb("config", "show the configuration in force, secrets masked", _config)
+    shown = verb("config", "show the configuration in force, secrets masked", _config)
+    shown.add_argument(
+        "--sample", action="store_true", help=f"print a {config.FILE} to start from, and no more"
+    )
     account = verb("account", "manage accounts", _account)
     account.add_argument("action", choices=["add", "list", "passwd", "disable", "enable"])
     account.add_argument("name", nargs="?", metavar="NAME")
     account.add_argument("--admin", action="store_true", help="with add: an administrator")
     account.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
+    )
+    menu = verb("menu", "show the account's menu, put one up or take it away", _menu)
+    menu.add_argument("action", choices=["show", "push", "clear"])
+    menu.add_argument(
+        "file", nargs="?", metavar="FILE", help="with push: JSON; - is standard input"
     )
     return parser
 
@@ -117,6 +128,10 @@ def _sources(options: argparse.Namespace) -> config.Sources:
 
 
 def _config(options: argparse.Namespace) -> int:
+    if options.sample:
+        # Bytes: a file of TOML is UTF-8, whatever the terminal is.
+        sys.stdout.buffer.write(rules.SAMPLE.read_bytes())
+        return 0
     sources = _sources(options)
     settings = sources.settings()
     name_width = max(len(setting.name) for setting in settings)
@@ -133,8 +148,8 @@ def _serve(options: argparse.Namespace) -> int:
     if configuration.webhook_token and configuration.webhook_mode == "plain":
         log.warning("webhook_mode is plain: messages come unencrypted; set webhook_aes_key")
 
-    if configuration.bind_route == "scan":
-        log.warning("bind_route is scan: that route is not built yet, people bind by oauth")
+    if configuration.bind_route == "scan" and not configuration.webhook_token:
+        log.warning("bind_route is scan, which needs the webhook: set webhook_token")
 
     async def run(stopped: asyncio.Event) -> None:
         from wx.app import Server  # the other verbs need no web server
@@ -167,10 +182,10 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _sources_of_demo(options: argparse.Namespace) -> dict[str, Any]:
-    """The demo takes address, port and data directory from flags, and nothing from elsewhere."""
+    """The demo takes a few keys from flags, and nothing from elsewhere."""
     flags = {
         name: value
-        for name in ("address", "port")
+        for name in ("address", "port", "bind_route")
         if (value := getattr(options, f"key_{name}")) is not None
     }
     chosen = config.read(flags=flags, environ={}, file="/dev/null").config(complete=False)
@@ -179,6 +194,7 @@ def _sources_of_demo(options: argparse.Namespace) -> dict[str, Any]:
         "address": chosen.address,
         "port": chosen.port,
         "data_dir": Path(data_dir) if data_dir else None,
+        "bind_route": chosen.bind_route,
     }
 
 
@@ -277,6 +293,99 @@ def _ask_password(from_input: bool) -> str:
     if again != password:
         raise Refused(400, "not-the-same", "The two are not the same.")
     return password
+
+
+def _menu(options: argparse.Namespace) -> int:
+    from wx.protocol import menu
+
+    configuration = _sources(options).config()
+    logs.set_up(secrets=_secrets(configuration), level=logging.WARNING)
+    pushed: dict[str, Any] = {}
+    if options.action == "push":
+        name = "standard input" if options.file == "-" else options.file
+        try:
+            pushed = menu.read(_content(options.file, limit=menu.FILE_LIMIT + 1))
+        except OSError as error:
+            print(f"wxbind: {name}: cannot be read: {error.strerror}", file=sys.stderr)
+            return 2
+        except menu.BadMenu as error:
+            for problem in error.problems:
+                print(f"wxbind: {name}: {problem}", file=sys.stderr)
+            return 2
+    return asyncio.run(_menu_work(configuration, options.action, pushed))
+
+
+def _content(file: str, *, limit: int) -> bytes:
+    """The first ``limit`` bytes of a file, or of standard input."""
+    if file == "-":
+        return sys.stdin.buffer.read(limit)
+    with Path(file).open("rb") as opened:
+        return opened.read(limit)
+
+
+async def _menu_work(configuration: config.Config, action: str, pushed: dict[str, Any]) -> int:
+    from wx.wechat.access_token import AccessTokenKeeper
+    from wx.wechat.client import Client
+    from wx.wechat.menu import Menus, advice
+    from wx.wechat.transport import Transport
+
+    # Each of its calls has a deadline, and there are four of them at most.
+    transport = Transport(configuration.api_base, connections=1)
+    keeper = AccessTokenKeeper(
+        transport,
+        Clock(),
+        app_id=configuration.app_id,
+        app_secret=configuration.app_secret,
+        # Also where access_token_mode is classic: a classic call here would retire the access
+        # token that the running server holds; this one leaves every other as it is.
+        mode="stable",
+    )
+    menus = Menus(Client(transport, keeper))
+    try:
+        if action == "show":
+            return _print_menu(await menus.show())
+        if action == "push":
+            await menus.push(pushed)
+            _print_pushed(pushed, configuration.replies)
+        else:
+            await menus.clear()
+            print("the menu is gone, conditional ones too; phones notice within five minutes")
+    except PlatformError as error:
+        line = "".join(one if one.isprintable() else " " for one in f"{error}{advice(error)}")
+        print(f"wxbind: {line}", file=sys.stderr)
+        return 1
+    finally:
+        await keeper.close()
+        transport.close()
+    return 0
+
+
+def _print_menu(found: dict[str, Any] | None) -> int:
+    from wx.protocol import menu
+
+    if found is None:
+        # A failure, so that `menu show > FILE && …` doesn't go on with an empty file.
+        print(
+            "wxbind: there is no menu (one made in WeChat's console is not shown)", file=sys.stderr
+        )
+        return 1
+    # Bytes: the file is UTF-8 whatever the terminal's language is.
+    sys.stdout.buffer.write(menu.write(menu.bare(found)))
+    sys.stdout.buffer.flush()
+    if found.get("conditionalmenu"):
+        print("wxbind: there are conditional menus too, which are not shown", file=sys.stderr)
+    return 0
+
+
+def _print_pushed(pushed: dict[str, Any], replies: Iterable[rules.Rule]) -> None:
+    from wx.protocol import menu
+
+    count = len(pushed["button"])
+    shown = f"{count} button{'s' if count > 1 else ''}"
+    print(f"menu of {shown} is up; phones show it within five minutes", flush=True)
+    for key in menu.keys(pushed, of={"click"}):
+        if not any(rules.fits(rule, "click", key=key) for rule in replies):
+            print(f'wxbind: no reply rule answers a click with the key "{key}"', file=sys.stderr)
 
 
 def _run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]]) -> int:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from wx import values
+from wx import rules, values
 from wx.errors import ConfigError
+from wx.rules import Rule
 from wx.values import Network, NoticeTemplate
 
 FILE = "wxbind.toml"
@@ -38,6 +39,7 @@ class Config:
     webhook_token: str
     webhook_aes_key: str
     webhook_mode: str
+    original_id: str
     access_token_mode: str
     api_base: str
     open_base: str
@@ -49,7 +51,7 @@ class Config:
     bind_confirm: str
     domain_verification: tuple[str, ...]
     notice_template: NoticeTemplate | None
-    replies: tuple[Mapping[str, Any], ...]
+    replies: tuple[Rule, ...]
     follow_qr: Path | None
     avatar_origins: tuple[str, ...]
     session_idle_seconds: int
@@ -70,7 +72,10 @@ class Config:
 # Scheme, host and port; the host is looked at more closely by whoever parses it.
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key: how it is read, what it is when nobody sets it, and whether it is a secret."""
+    """One key: how it is read, what it is when nobody sets it, and whether it is a secret.
+
+    ``counted`` says what its items are called where they would fill pages if they were shown.
+    """
 
     name: str
     read: Callable[[object], Any]
@@ -79,6 +84,7 @@ class Key:
     secret: bool = False
     required: bool = False
     file_only: bool = False
+    counted: str = ""
 
     @property
     def variable(self) -> str:
@@ -102,6 +108,9 @@ _APP_ID = values.text(
 _APP_SECRET = values.text(
     r"[\x21-\x7e]{1,128}", "must be the WeChat account's app secret, one word"
 )
+_ORIGINAL_ID = values.text(
+    r"|gh_[0-9A-Za-z]{1,32}", "must be the account's original id: gh_ and letters or digits"
+)
 _WEEK = 7 * 86400
 _MONTH = 30 * 86400
 _AVATARS = "https://thirdwx.qlogo.cn, https://wx.qlogo.cn"
@@ -123,6 +132,12 @@ KEYS: tuple[Key, ...] = (
         values.choice("", "plain", "compatible", "safe"),
         "",
         "what is demanded of a request; safe where an AES key is set, else plain",
+    ),
+    Key(
+        "original_id",
+        _ORIGINAL_ID,
+        "",
+        "the account's original id (gh_…); messages to any other are refused",
     ),
     Key(
         "access_token_mode",
@@ -150,7 +165,14 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("domain_verification", values.codes, (), "codes of WeChat's MP_verify_CODE.txt files"),
     Key("notice_template", values.notice_template, "", "template and field for plain texts"),
-    Key("replies", values.replies, "", "rules that answer messages", file_only=True),
+    Key(
+        "replies",
+        rules.read,
+        rules.BUILT_IN,
+        "rules that answer messages",
+        file_only=True,
+        counted="rule",
+    ),
     Key("follow_qr", values.picture, "", "picture of the account's own QR code, for step 1"),
     Key("avatar_origins", values.origins, _AVATARS, "where avatars may be shown from"),
     Key(
@@ -345,6 +367,8 @@ def _near(host: str) -> bool:
 def _shown(key: Key, value: Any) -> str:
     if key.secret:
         return MASK if value else "(not set)"
+    if key.counted and value:
+        return f"{len(value)} {key.counted}{'s' if len(value) > 1 else ''}"
     if isinstance(value, tuple):
         return ", ".join(str(item) for item in value) or "(none)"
     if value is None or value == "":

@@ -4,10 +4,12 @@ import contextlib
 import logging
 import secrets
 import socket
+import string
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from wx import config
 from wx.app import Server
@@ -26,12 +28,15 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 @asynccontextmanager
-async def run(*, address: str, port: int, data_dir: Path | None) -> AsyncIterator[str]:
+async def run(
+    *, address: str, port: int, data_dir: Path | None, bind_route: str
+) -> AsyncIterator[str]:
     """Run the demo; gives the text that tells what to do.
 
     Args:
         port: the server's; the simulator takes the next. Others where they are taken.
         data_dir: where to keep the data; None for a folder that is removed at the end.
+        bind_route: as in the configuration: the simulated account may do both.
     """
     async with AsyncExitStack() as stack:
         if data_dir is None:
@@ -40,8 +45,13 @@ async def run(*, address: str, port: int, data_dir: Path | None) -> AsyncIterato
         simulator = Simulator(clock=Clock(), account_name="wxbind demo")
         await simulator.start(address=address, port=_free(address, port + 1 if port else 0))
         stack.push_async_callback(simulator.stop)
+        webhook = {
+            "webhook_token": secrets.token_hex(12),
+            "webhook_aes_key": _letters_and_digits(43),
+        }
         sources = config.read(
-            flags={
+            flags=webhook
+            | {
                 "address": address,
                 "port": str(port),
                 "data_dir": str(data_dir),
@@ -53,6 +63,7 @@ async def run(*, address: str, port: int, data_dir: Path | None) -> AsyncIterato
                 "mp_base": simulator.base_url,
                 "avatar_origins": simulator.base_url,
                 "notice_template": f"{simulator.template_id}:thing1,time2",
+                "bind_route": bind_route,
             },
             environ={},
             file="/dev/null",
@@ -61,7 +72,40 @@ async def run(*, address: str, port: int, data_dir: Path | None) -> AsyncIterato
         server = Server(sources.config(), demo_phone=f"{simulator.base_url}/phone/scan")
         await server.start()
         stack.push_async_callback(server.stop)
+        # As the console does it: the platform asks first, and delivers from then on.
+        await simulator.set_webhook(
+            f"{server.config.public_url}/wechat",
+            token=webhook["webhook_token"],
+            aes_key=webhook["webhook_aes_key"],
+            mode=server.config.webhook_mode,
+        )
+        simulator.world.menu = _menu(server.config.public_url)
         yield _text(server.config.public_url, simulator.base_url, password)
+
+
+def _menu(site: str) -> dict[str, Any]:
+    """The account's menu: the built-in words as buttons, the site, and what only a phone can do."""
+    words = [("绑定 Bind", "bind"), ("状态 Status", "status"), ("解绑 Unbind", "unbind")]
+    return {
+        "button": [
+            {
+                "name": "账号 Me",
+                "sub_button": [{"type": "click", "name": name, "key": key} for name, key in words],
+            },
+            {"type": "view", "name": "网站 Site", "url": f"{site}/bind"},
+            {
+                "name": "更多 More",
+                "sub_button": [
+                    {"type": "location_select", "name": "发送位置 Place", "key": "place"},
+                    {"type": "pic_sysphoto", "name": "拍照 Photo", "key": "photo"},
+                ],
+            },
+        ]
+    }
+
+
+def _letters_and_digits(length: int) -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 async def _sample_accounts(data_dir: Path) -> str:
@@ -103,10 +147,12 @@ wxbind demo
      password 密码           {password}
   2. virtual phone 虚拟手机  {phone}/
 
-打开第一个地址并登录，绑定页会显示二维码。点它下方的“打开虚拟手机”（或把二维码的链接粘贴到那里），
-在手机上点“绑定”，看电脑上的页面自己变成“绑定成功”。bob 用同一个密码。按 Ctrl-C 结束。
+打开第一个地址并登录，绑定页会显示二维码。点它下方的“打开虚拟手机”，在手机上关注，看电脑上的页面自己变成
+“绑定成功”。在聊天里发文字、语音、图片、位置，点底部的菜单，发送“状态”或“解绑”。加 --bind-route oauth 可试另一条
+路（先关注，再扫码授权）。bob 用同一个密码。按 Ctrl-C 结束。
 
 Open the first address and log in; the bind page shows a code. Press "Open the virtual phone"
-below it (or paste the code's link there), say yes on the phone, and watch the page change by
-itself. bob has the same password, for trying it with two. Ctrl-C ends the demo.
+below it, follow the account there, and watch the page change by itself. In the chat, send texts,
+voice, pictures, a place, tap the menu at the foot, send "status" or "unbind". --bind-route oauth
+plays the other route (follow, then scan and agree). bob has the same password. Ctrl-C ends the demo.
 """

@@ -52,12 +52,25 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """A WeChat user known to one WeChat account. ``read_at``: when the profile was read."""
+    """A WeChat user known to one WeChat account.
+
+    ``read_at``: when the profile was read. ``following`` is None while it is not known.
+    ``acted_at``: when they last did something here, Unix seconds. ``came_by``: how they came to
+    follow, in the platform's word (platform document, 6, `subscribe_scene`), and ``scene`` what the
+    code said that they came by. ``language``: "zh", "en", or "" while it is not known.
+    ``unbind_asked_at``: when they were asked whether to unbind, while that is not answered.
+    """
 
     id: int
     app_id: str
     profile: Profile
     read_at: float | None
+    following: bool | None = None
+    acted_at: float | None = None
+    came_by: str = ""
+    scene: str = ""
+    language: str = ""
+    unbind_asked_at: float | None = None
 
 
 class InviteState(StrEnum):
@@ -103,7 +116,8 @@ class Consent:
     """One phone's "yes" to an invite, known by the digest of the OAuth ``state`` it was given.
 
     ``outcome`` is the settled answer of the callback ("" while there is none), ``code`` the digest
-    of the OAuth code that was exchanged.
+    of the OAuth code that was exchanged. ``route``: "oauth", or "scan" where the yes was the scan
+    of a parametric code.
     """
 
     state: bytes
@@ -112,6 +126,7 @@ class Consent:
     created_at: float
     code: bytes | None
     outcome: str
+    route: str = "oauth"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +139,21 @@ class Binding:
     route: str
     bound_at: float
     ended_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An incoming message that was acted upon, as far as it is kept.
+
+    ``key``, ``signature`` and ``body`` are digests. ``answer`` is the reply, empty for a bare
+    "success"; it holds a mark where a secret belongs that is derived from ``hidden``.
+    """
+
+    key: bytes
+    kind: str
+    follower_id: int | None
+    received_at: float
+    signature: bytes
+    body: bytes
+    answer: bytes
+    hidden: str = ""

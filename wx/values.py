@@ -5,10 +5,9 @@ Each raises ValueError with what the value must be.
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -172,15 +171,3 @@ def notice_template(value: object) -> NoticeTemplate | None:
     if not found:
         raise ValueError(problem)
     return NoticeTemplate(found[1], found[2], found[3] or "")
-
-
-def replies(value: object) -> tuple[Mapping[str, Any], ...]:
-    """Tables with ``on``; what is in them is the webhook's to judge."""
-    if value == "":
-        return ()
-    if not isinstance(value, list) or not all(isinstance(rule, dict) for rule in value):
-        raise ValueError("must be tables, written as [[replies]]")
-    for number, rule in enumerate(value, 1):
-        if not isinstance(rule.get("on"), str):
-            raise ValueError(f'rule {number} needs on = "…"')
-    return tuple(value)

@@ -5,7 +5,7 @@ import asyncio
 import gc
 import time
 
-from tests.bench import callbacks, latency, logins, memory, pages, start
+from tests.bench import callbacks, latency, logins, memory, pages, start, webhook
 from tests.bench.harness import Size, show
 
 BENCHES = {
@@ -15,6 +15,7 @@ BENCHES = {
     "pages": pages.bench,
     "logins": logins.bench,
     "start": start.bench,
+    "webhook": webhook.bench,
 }
 
 

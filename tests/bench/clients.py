@@ -86,15 +86,16 @@ class Connection(asyncio.Protocol):
         headers: Mapping[str, str],
         *,
         body: bytes | None = None,
+        kind: str = "application/x-www-form-urlencoded",
     ) -> Answer:
-        """GET ``path``, or POST a form to it."""
+        """GET ``path``, or POST a body of this kind to it."""
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
         if body is None:
             self._transport.write(_head("GET", path, self._base, headers))
         else:
             form = {
-                "Content-Type": "application/x-www-form-urlencoded",
+                "Content-Type": kind,
                 "Content-Length": str(len(body)),
             }
             self._transport.write(_head("POST", path, self._base, {**headers, **form}) + body)

@@ -14,8 +14,19 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
+from wx import config
+from wx.clock import Clock
+from wx.protocol import incoming, reply
+from wx.protocol.reply import TextReply
+from wx.service.gate import Gate
+
 ROOT = Path(__file__).parents[2]
 PING_SECONDS = 20
+_ANSWER = (
+    b"<xml><ToUserName><![CDATA[oBench0000000000000000000001]]></ToUserName><FromUserName><![CDATA["
+    b"gh_0123456789ab]]></FromUserName><CreateTime>1700000000</CreateTime><MsgType><![CDATA[text]]>"
+    b"</MsgType><Content><![CDATA[hello]]></Content></xml>"
+)
 
 
 class Echo(WebSocketHandler):
@@ -119,6 +130,28 @@ class Platform(RequestHandler):
         self.finish({"errcode": 0, "access_token": "the-token", "expires_in": 7200, "msgid": 1})
 
 
+class Bare(RequestHandler):
+    """A webhook that answers a constant."""
+
+    def post(self) -> None:
+        self.set_header("Content-Type", "text/xml; charset=utf-8")
+        self.finish(_ANSWER)
+
+
+class NoRow(RequestHandler):
+    """Our webhook without its database: signature, XML, the message, a reply."""
+
+    gate: Gate
+
+    def post(self) -> None:
+        delivery = self.gate.open(self.request.query_arguments, self.request.body)
+        message = incoming.read(delivery.fields)
+        incoming.key(message)
+        answer = TextReply(message.fields["Content"])
+        self.set_header("Content-Type", "text/xml; charset=utf-8")
+        self.finish(reply.write(answer, to=message.sender, sender=message.to, now=1))
+
+
 class Latency(RequestHandler):
     """Sets the platform's latency: ``/latency/0.1``."""
 
@@ -141,6 +174,12 @@ def _site(kind: str) -> Application:
         )
     if kind == "platform":
         return Application([(r"/latency/([\d.]+)", Latency), ("/.*", Platform)])
+    if kind == "webhook":
+        return Application([("/wechat", Bare)])
+    if kind == "no-row":
+        keys = {"webhook_token": "benchtoken", "app_id": "wx0", "app_secret": "s"}
+        NoRow.gate = Gate(Clock(), config.read(flags=keys, environ={}, file="/dev/null").config())
+        return Application([("/wechat", NoRow)])
     locale.load_translations(str(ROOT / "templates" / "locale"), encoding="utf-8")
     rules = [("/bind", BindPage), ("/login", LoginPage), ("/healthz", Constant)]
     return Application(rules, **pages)

@@ -24,6 +24,37 @@ async def test_the_access_token_travels_in_the_query_of_a_post(platform, odd_cli
     assert request.body.decode() == '{"text": "王"}'
 
 
+@pytest.mark.gen_test
+async def test_a_get_carries_it_beside_its_own_parameters(platform, odd_client, keeper):
+    token = (await keeper.get()).encode()
+    assert await odd_client.get("/cgi-bin/menu/get") == {"ok": 1}
+    await odd_client.get("/cgi-bin/user/info", {"openid": "o&1=王", "access_token": "another"})
+    bare, asking = platform.requests
+    assert (bare.method, bare.path) == ("GET", "/cgi-bin/menu/get")
+    assert bare.arguments == {"access_token": [token]}
+    assert asking.arguments == {"access_token": [token], "openid": ["o&1=王".encode()]}
+    assert bare.body == b""
+
+
+@pytest.mark.gen_test
+async def test_a_get_too_is_tried_once_more_with_a_new_token(
+    platform, odd_client, simulator, clock, keeper
+):
+    first = await keeper.get()
+    clock.advance(10)
+    simulator.faults.kill_access_tokens()
+
+    async def reply(handler):
+        handler.write({"errcode": 42001} if len(platform.requests) == 1 else {"answer": 1})
+
+    platform.reply = reply
+    assert await odd_client.get("/cgi-bin/user/info", {"openid": "o"}) == {"answer": 1}
+    used = [request.arguments["access_token"][0].decode() for request in platform.requests]
+    assert used == [first, await keeper.get()]
+    assert first != used[1]
+    assert [one.arguments["openid"] for one in platform.requests] == [[b"o"]] * 2
+
+
 @pytest.mark.parametrize("errcode", [40001, 40014, 42001])
 @pytest.mark.gen_test
 async def test_a_platform_that_always_refuses_the_token_gets_two_calls(

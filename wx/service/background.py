@@ -18,7 +18,17 @@ class Background:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with ``work``; if it fails, the log says so and nobody else is hurt."""
-        task = asyncio.create_task(_guarded(work))
+        self._hold(asyncio.create_task(_guarded(work)))
+
+    def adopt(self, task: "asyncio.Task[Any]") -> None:
+        """Wait at the end for a task too that nobody waits for any more."""
+
+        async def wait() -> None:
+            await task
+
+        self._hold(asyncio.create_task(_guarded(wait())))
+
+    def _hold(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from wx import secret
@@ -12,14 +11,13 @@ from wx.errors import PlatformError, Refused
 from wx.model import Account, Binding, Browser, Follower, Invite, InviteState
 from wx.service.background import Background
 from wx.service.notices import Notices
+from wx.service.speech import Translate
 from wx.store import accounts, bindings, followers, invites
 from wx.store.database import Database
 
 log = logging.getLogger(__name__)
 
 UNDO_SECONDS = 86400
-
-Translate = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,24 @@ class Bindings:
             lambda conn: bindings.find_of_account(conn, self._config.app_id, account.id)
         )
 
+    def of_follower(
+        self, conn: sqlite3.Connection, follower_id: int
+    ) -> tuple[Binding, Account] | None:
+        """The follower's present binding and its account."""
+        binding = bindings.find_of_follower(conn, self._config.app_id, follower_id)
+        account = accounts.find(conn, binding.account_id) if binding else None
+        return (binding, account) if binding and account else None
+
+    def end_of_follower(
+        self, conn: sqlite3.Connection, follower_id: int, *, route: str, now: float
+    ) -> tuple[Binding, Account] | None:
+        """End the follower's present binding, from their side; what it was."""
+        bound = self.of_follower(conn, follower_id)
+        if bound:
+            self._end(conn, bound[0], route=route, who="the phone", browser=Browser(), now=now)
+            log.info("binding %d ended: %s", bound[0].id, route)
+        return bound
+
     async def remove(self, account: Account, browser: Browser, *, translate: Translate) -> bool:
         """Unbind the account; False if it was not bound."""
         now = self._clock.now()
@@ -83,7 +99,8 @@ class Bindings:
 
     async def ended_by(self, account: Account) -> str:
         """By which route the account's last binding ended, if that was within a day: "page" (it can
-        be restored), "undo" (at the phone); else ""."""
+        be restored), "undo" or "chat" (at the phone), "cancelled" (the WeChat account is gone);
+        else ""."""
         after = self._clock.now() - UNDO_SECONDS
         app_id = self._config.app_id
         ended = await self._database.read(
@@ -267,11 +284,17 @@ class Bindings:
         self._background.spawn(self._send(follower, message, url))
 
     async def _send(self, follower: Follower, message: str, url: str) -> None:
+        if not await self._reachable(follower):
+            return  # they left while it waited
         try:
             await self._notices.send(follower.profile.openid, message, url=url)
         except PlatformError as error:
             # Not everybody can be reached, and nothing depends on it.
             log.info("follower %d not told: %s", follower.id, error)
+
+    async def _reachable(self, follower: Follower) -> bool:
+        known = await self._database.read(lambda conn: followers.find(conn, follower.id))
+        return known is not None and known.following is not False
 
 
 def taken() -> Refused:

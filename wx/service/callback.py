@@ -11,9 +11,10 @@ from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
 from wx.model import Account, Consent, Follower, Invite, InviteState, Profile, Session
 from wx.service.background import Background
-from wx.service.binding import Bindings, Joined, Translate
+from wx.service.binding import Bindings, Joined
 from wx.service.hub import Hub
 from wx.service.invites import CONFIRM_SECONDS, Invites, stands
+from wx.service.speech import Translate
 from wx.store import accounts, bindings, consents, followers, invites
 from wx.store.database import Database
 from wx.wechat.oauth import Grant, OAuth
@@ -186,8 +187,14 @@ class Callbacks:
             tries = invites.use_confirm_try(conn, invite_id)
             right = self._digits(invite_id, consent)
             if secret.same(digits.encode(), right.encode()):
+                given = consents.find(conn, consent)
                 joined = self._bindings.join(
-                    conn, invite, account, follower_id, route="oauth", now=now
+                    conn,
+                    invite,
+                    account,
+                    follower_id,
+                    route=given.route if given else "oauth",
+                    now=now,
                 )
                 consents.mark_outcome(conn, consent, joined.outcome)
             else:

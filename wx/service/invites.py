@@ -1,6 +1,7 @@
 """Invites: the right to bind that a code carries, from the desktop's page to the phone's yes."""
 
 import logging
+import re
 import secrets
 import sqlite3
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 OPEN_PER_ACCOUNT = 5
 PHONES_PER_INVITE = 10
 CONFIRM_SECONDS = 300
+SCENE = "bind"  # how a scene begins that is an invite's, and not the operator's own
 KEEP_SECONDS = 2 * 86400  # an ended invite, so that its last page can still say what happened
 
 
@@ -292,6 +294,17 @@ class Invites:
             follower=follower,
             confirm=state is InviteState.SCANNED and invite.confirm_until > now,
         )
+
+
+def scene_of(code: str) -> str:
+    """The scene of an invite's parametric code: letters and digits (platform document, 5)."""
+    return f"{SCENE}{code}"
+
+
+def scene_secret(scene: str) -> str:
+    """The secret in an invite's scene; "" where the scene is none of an invite."""
+    found = re.fullmatch(rf"{SCENE}([0-9A-Za-z]{{{secret.LENGTH}}})", scene)
+    return found[1] if found else ""
 
 
 def stands(conn: sqlite3.Connection, invite: Invite, *, now: float) -> bool:

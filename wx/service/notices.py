@@ -77,13 +77,14 @@ class Notices:
         Raises:
             Refused: 409 they cannot be reached, and why; 502 or 503 platform trouble.
         """
+        if binding.follower.following is False:
+            raise _refusal(43004)  # the platform would say the same, and need not be asked
         try:
             await self.send(binding.follower.profile.openid, text)
         except PlatformError as error:
             log.warning("test notice of binding %d not sent: %s", binding.id, error)
             if error.errcode in _REASONS:
-                status, code, message = _REASONS[error.errcode]
-                raise Refused(status, code, message) from error
+                raise _refusal(error.errcode) from error
             if error.remedy in (Remedy.RETRY, Remedy.PAUSE):
                 raise Refused(
                     503,
@@ -98,3 +99,8 @@ class Notices:
                 " in the log.",
                 errcode=error.errcode,
             ) from error
+
+
+def _refusal(errcode: int) -> Refused:
+    status, code, message = _REASONS[errcode]
+    return Refused(status, code, message)

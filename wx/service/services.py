@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from wx.service.binding import Bindings
 from wx.service.callback import Callbacks
+from wx.service.codes import Codes
 from wx.service.health import Health
 from wx.service.hub import Hub
+from wx.service.inbox import Inbox
 from wx.service.invites import Invites
 from wx.service.notices import Notices
 from wx.service.sessions import Sessions
@@ -19,6 +21,8 @@ class Services:
     invites: Invites
     bindings: Bindings
     callbacks: Callbacks
+    codes: Codes
+    inbox: Inbox
     notices: Notices
     hub: Hub
     health: Health

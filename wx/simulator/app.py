@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections import Counter, deque
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
@@ -10,7 +11,7 @@ from tornado.web import Application
 
 from wx.clock import Clock
 from wx.paths import STATIC, TEMPLATES
-from wx.simulator import admin, messages, pages, tokens, users, web
+from wx.simulator import admin, menu, messages, pages, qrcode, tokens, users, web
 from wx.simulator.api import Api
 from wx.simulator.faults import Fault, Faults
 from wx.simulator.live import Live
@@ -27,10 +28,11 @@ from wx.simulator.oauth import (
     is_loopback,
 )
 from wx.simulator.phone import Phone
+from wx.simulator.pushes import Delivery, Pushes, Webhook
 from wx.simulator.template import SAMPLE
 from wx.simulator.world import World
 
-LOG_LENGTH = 500  # calls that are remembered
+LOG_LENGTH = 500  # calls that are remembered, and deliveries
 
 
 class Simulator:
@@ -42,6 +44,12 @@ class Simulator:
         app_secret: the account's secret, 32 hexadecimal digits.
         account_name: the account's name, as people see it.
         oauth_hosts: the web authorization domains; None allows the loopback ones.
+        draw_code: draws a link as a code, in SVG; without it the picture only names the link.
+
+    Attributes:
+        webhook: where messages and events are pushed to; None pushes nothing.
+        pushes: the sender, with its knobs.
+        deliveries: each try of a push, and how it ended.
     """
 
     def __init__(
@@ -52,17 +60,22 @@ class Simulator:
         app_secret: str = "5a17c0de5a17c0de5a17c0de5a17c0de",
         account_name: str = "wxbind demo",
         oauth_hosts: list[str] | None = None,
+        draw_code: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         self.world = World(clock or Clock(), app_id, app_secret, account_name)
         self.faults = Faults(self.world)
         self.app_id = app_id
         self.app_secret = app_secret
         self.oauth_hosts = oauth_hosts
+        self.draw_code = draw_code
         self.template_id = SAMPLE.id
         self.address = "127.0.0.1"
         self.port = 0
         self.calls: Counter[str] = Counter()
         self.log: deque[tuple[str, int]] = deque(maxlen=LOG_LENGTH)
+        self.deliveries: deque[Delivery] = deque(maxlen=LOG_LENGTH)
+        self.webhook: Webhook | None = None
+        self.pushes = Pushes(self)
         self.sockets: set[Live] = set()
         self.version = 0  # counts every change that a drawn phone may show
         self.classic_tokens = tokens.Family(self.world, "74")
@@ -74,6 +87,7 @@ class Simulator:
         self._phones: dict[str, Phone] = {}
         self._server: HTTPServer | None = None
         self.world.watchers.append(lambda person: self._changed())
+        self.world.listeners.append(self.pushes.push)
 
     async def start(self, address: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 picks a free one. Raises OSError where the port is taken."""
@@ -81,12 +95,14 @@ class Simulator:
         listener = socket.create_server((address, port), family=family)
         listener.setblocking(False)
         self.address, self.port = address, listener.getsockname()[1]
+        self.world.base_url = self.base_url
         self._server = HTTPServer(self._application(), max_body_size=1 << 20)
         self._server.add_sockets([listener])
 
     async def stop(self) -> None:
         """End every connection, those that hang included; live sockets are told so."""
         self.faults.release()
+        await self.pushes.stop()
         for live in list(self.sockets):
             live.close(1001, "the simulator stops")
         for phone in self._phones.values():
@@ -133,6 +149,30 @@ class Simulator:
         self.log.append((path, errcode))
         self._changed()
 
+    def record_delivery(self, delivery: Delivery) -> None:
+        """Remember how one try of a push ended."""
+        self.deliveries.append(delivery)
+        self._changed()
+
+    async def set_webhook(
+        self, url: str, *, token: str, aes_key: str = "", mode: str = "plain"
+    ) -> None:
+        """Save a webhook as the console does: only if its server answers the check (3.1).
+
+        Args:
+            url: where to push; at this machine, or at one of the web authorization domains.
+            token: 3 to 32 letters and digits.
+            aes_key: 43 letters and digits; needed unless the mode is plain.
+            mode: plain, compatible or safe.
+
+        Raises:
+            WebhookRefused: with the reason; what was set before stays.
+        """
+        webhook = Webhook(url, token, aes_key, mode)
+        await self.pushes.check(webhook)
+        self.webhook = webhook
+        self._changed()
+
     def calls_today(self, path: str) -> int:
         """How often a path was called on this day of the platform."""
         return self._calls_by_day[path, tokens.day(self.world.clock)]
@@ -164,6 +204,12 @@ class Simulator:
                 (r"/cgi-bin/message/custom/send", messages.CustomSend),
                 (r"/cgi-bin/template/get_all_private_template", messages.TemplateList),
                 (r"/cgi-bin/user/info", users.UserInfo),
+                (r"/cgi-bin/qrcode/create", qrcode.QRCodeCreate),
+                (r"/cgi-bin/showqrcode", qrcode.ShowQRCode),
+                (r"/cgi-bin/menu/create", menu.MenuCreate),
+                (r"/cgi-bin/menu/get", menu.MenuGet),
+                (r"/cgi-bin/menu/delete", menu.MenuDelete),
+                (r"/cgi-bin/get_current_selfmenu_info", menu.CurrentMenu),
                 (r"/", pages.Home),
                 (r"/phone/scan", web.Scan),
                 (r"/phone/(\w+)", pages.Chats),
@@ -178,6 +224,8 @@ class Simulator:
                 (r"/admin/faults", admin.FaultsAdmin),
                 (r"/admin/people/(\w+)", admin.PeopleAdmin),
                 (r"/admin/state", admin.StateAdmin),
+                (r"/admin/webhook", admin.WebhookAdmin),
+                (r"/admin/push", admin.PushAdmin),
                 (r"/avatar/(\w+)\.svg", users.Avatar),
             ],
             default_handler_class=Api,

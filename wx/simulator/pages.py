@@ -5,16 +5,18 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
+from wx.simulator import attachments, bubbles
 from wx.simulator.frame import Frame
 from wx.simulator.screen import POLICY, Screen
-from wx.simulator.world import Message, Person
+from wx.simulator.world import Person
 
 SHOWN = 200  # messages of a chat
-GAP = 300  # seconds between two messages that the time stands between
-_LINK = re.compile(
-    r"""<a\s[^>]*?href=["'](https?://[^"']+)["'][^>]*>(.*?)</a>|(https?://[^\s<>"']+)"""
-)
 LOG_SHOWN = 14
+# What the lower end of the chat shows: the account's menu, the keyboard, all that can be sent
+# beside a text, or the choices of one of these kinds.
+FEET = ("menu", "write", "more", "image", "voice", "video", "location", "link", "file")
+REFRESH_HEADER = "X-Simulator-Refresh"  # the page's script looks again; nobody opened anything
+_BUTTON = re.compile(r"(\d)(?:-(\d))?", re.ASCII)
 
 
 class PhonePage(Screen):
@@ -39,8 +41,17 @@ class PhonePage(Screen):
             now=simulator.world.clock.now(),
             screen=template,
             web=lambda url: screen_address(person.id, url),
+            picture=lambda url: self._picture(person, url),
+            preview=lambda message: bubbles.preview(message, self._),
             **values,
         )
+
+    def _picture(self, person: Person, url: str) -> str:
+        """Where this page finds a picture; "" where it may not: nothing leaves this machine."""
+        if url.startswith("/"):
+            return url
+        browser = self.simulator.phone(person.id).browser
+        return Frame(person.id).address(url) if browser.may_open(url) else ""
 
 
 class Chats(PhonePage):
@@ -51,20 +62,88 @@ class Chats(PhonePage):
         self.show("chats", person, last=person.chat[-1] if person.chat else None)
 
 
-class Chat(PhonePage):
-    """``/phone/PERSON/chat``: the chat with the account, read by looking; ``POST`` writes."""
+class ChatPage(PhonePage):
+    """What is drawn after the chat itself was used, too: the chat, with what went wrong."""
+
+    def draw(self, person: Person, *, foot: str = "", problem: str = "") -> None:
+        """The chat; ``foot`` is one of :data:`FEET`, "" for what WeChat shows at first."""
+        menu = self.simulator.world.menu
+        if foot not in FEET or (foot == "menu" and menu is None):
+            foot = "write" if menu is None else "menu"
+        self.show(
+            "chat",
+            person,
+            entries=bubbles.entries(person.chat[-SHOWN:]),
+            bubbles=bubbles,
+            attachments=attachments,
+            buttons=menu["button"] if menu else [],
+            foot=foot,
+            problem=problem,
+            typed=lambda name: self.get_body_argument(name, "") if problem else "",
+        )
+
+    def refuse(self, status: int, person: Person, foot: str, problem: str) -> None:
+        """The chat again, with a sentence; what was typed stays."""
+        self.set_status(status)
+        self.draw(person, foot=foot, problem=self._(problem))
+
+    def to_chat(self, person: Person) -> None:
+        """On to the chat, with the foot that the form came from."""
+        foot = self.get_body_argument("foot", "")
+        query = f"?foot={foot}" if foot in FEET else ""
+        self.redirect(f"/phone/{person.id}/chat{query}", status=303)
+
+
+class Chat(ChatPage):
+    """``/phone/PERSON/chat``: the chat with the account, read by looking; ``POST`` sends.
+
+    A form's ``kind`` is a key of :mod:`wx.simulator.attachments`, a text where there is none.
+    """
 
     def get(self, name: str) -> None:
         person = self.person(name)
-        self.simulator.world.read(person)
-        self.show("chat", person, entries=entries(person.chat[-SHOWN:]), pieces=pieces)
+        again = REFRESH_HEADER in self.request.headers
+        (self.simulator.world.read if again else self.simulator.world.enter)(person)
+        self.draw(person, foot=self.get_query_argument("foot", ""))
 
     def post(self, name: str) -> None:
         person = self.person(name)
-        text = self.get_body_argument("text", "")
-        if text and person.following:
-            self.simulator.world.say(person, text)
-        self.redirect(f"/phone/{name}/chat", status=303)
+        if not person.following:
+            self.refuse(409, person, "", "Follow the account to write to it")
+            return
+        kind = self.get_body_argument("kind", "text")
+        try:
+            found = attachments.read(kind, lambda field: self.get_body_argument(field, ""))
+        except ValueError as error:
+            self.refuse(400, person, "write" if kind == "text" else kind, str(error))
+            return
+        self.simulator.world.send(person, found.kind, found.text, **found.parts)
+        self.to_chat(person)
+
+
+class Menu(ChatPage):
+    """``POST /phone/PERSON/menu``: a button of the account's menu, ``tap`` is "1" or "1-0"."""
+
+    async def post(self, name: str) -> None:
+        person = self.person(name)
+        button = _BUTTON.fullmatch(self.get_body_argument("tap", ""))
+        if button is None:
+            self.refuse(400, person, "menu", "This phone cannot send that.")
+            return
+        if not person.following:
+            self.refuse(409, person, "", "Follow the account to write to it")
+            return
+        try:
+            url = await self.simulator.phone(name).tap(
+                int(button[1]), None if button[2] is None else int(button[2])
+            )
+        except LookupError:
+            self.refuse(409, person, "menu", "The account has changed its menu meanwhile.")
+            return
+        if url:
+            self.redirect(screen_address(name, url), status=303)
+            return
+        self.to_chat(person)
 
 
 class Account(PhonePage):
@@ -84,10 +163,12 @@ class Account(PhonePage):
 
 
 class Scanner(PhonePage):
-    """``/phone/PERSON/scan``: a link to paste, or a picture of a code."""
+    """``/phone/PERSON/scan``: a link to paste, or a picture of a code; ``?over`` after one whose
+    time was up."""
 
     def get(self, name: str) -> None:
-        self.show("scan", self.person(name))
+        over = "over" in self.request.query_arguments
+        self.show("scan", self.person(name), over=over, url="")
 
 
 class WebPage(PhonePage):
@@ -132,25 +213,3 @@ class Home(Screen):
 def screen_address(name: str, url: str) -> str:
     """The page on which this person's phone shows a link."""
     return f"/phone/{name}/browser?{urlencode({'url': url})}"
-
-
-def entries(chat: list[Message]) -> list[tuple[Message, bool]]:
-    """The messages, each with whether its time is shown above it."""
-    shown = []
-    before = 0.0
-    for message in chat:
-        shown.append((message, message.at - before > GAP))
-        before = message.at
-    return shown
-
-
-def pieces(text: str) -> list[tuple[str, str]]:
-    """A text cut at its links: pieces of text, each with its address or an empty one."""
-    found = []
-    end = 0
-    for match in _LINK.finditer(text):
-        found.append((text[end : match.start()], ""))
-        found.append((match[2] or match[3], match[1] or match[3]))
-        end = match.end()
-    found.append((text[end:], ""))
-    return [(piece, url) for piece, url in found if piece]

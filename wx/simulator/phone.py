@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urljoin
 
+from wx.simulator import menu
 from wx.simulator.browser import Browser
 from wx.simulator.page import Page
 from wx.simulator.referrer import Source
@@ -88,6 +89,36 @@ class Phone:
     async def say(self, text: str) -> None:
         """Write to the account, which may then answer for 48 hours (4.4)."""
         self._world.say(self.person, text)
+
+    async def send(self, kind: str, text: str = "", **parts: str) -> None:
+        """Send any kind of message; see :meth:`World.send`."""
+        self._world.send(self.person, kind, text, **parts)
+
+    async def enter_chat(self) -> None:
+        """Open the chat with the account."""
+        self._world.enter(self.person)
+
+    async def scan_code(self, url: str) -> str:
+        """Scan a parametric code: "profile", "chat" or "expired" is what the phone shows then."""
+        return self._world.scan(self.person, url)
+
+    async def scan_and_follow(self, url: str) -> str:
+        """Scan a parametric code, and follow the account where the phone shows its profile."""
+        shown = self._world.scan(self.person, url)
+        if shown == "profile":
+            self._world.follow(self.person)
+        return shown
+
+    async def tap(self, i: int, j: int | None = None) -> str:
+        """Tap a button of the menu, or one of its sub-buttons, counted from 0.
+
+        Returns:
+            the address that the phone opens now; "" for a button that opens none.
+
+        Raises:
+            LookupError: there is no such button.
+        """
+        return menu.tap(self._world, self.person, i, j)
 
 
 def asks_for_consent(page: Page) -> bool:

@@ -2,7 +2,7 @@
 
 from wx.simulator.browser import BrowserError, page_of
 from wx.simulator.frame import Frame
-from wx.simulator.pages import screen_address
+from wx.simulator.pages import PhonePage, screen_address
 from wx.simulator.referrer import Source
 from wx.simulator.screen import Screen
 
@@ -12,6 +12,8 @@ _POLICY = (
     "sandbox allow-forms allow-same-origin"
 )
 _SHOWN_KINDS = ("image/", "font/", "text/plain")
+CODE_ADDRESSES = ("http://weixin.qq.com/q/", "https://weixin.qq.com/q/")
+_AFTER_SCAN = {"profile": "account", "chat": "chat", "expired": "scan?over"}
 
 
 class Web(Screen):
@@ -93,16 +95,36 @@ class Web(Screen):
         return headers
 
 
-class Scan(Screen):
-    """``GET /phone/scan?url=…``: a link, opened on a phone as if it had been scanned."""
+class Scan(PhonePage):
+    """``/phone/scan?url=…``: a link or a parametric code, on a phone as if it had been scanned.
 
-    def get(self) -> None:
+    With ``person`` it is scanned at once. Without, a link opens on the first person's phone, and
+    for a code it is asked whose phone scans it: it makes a difference who follows already.
+    """
+
+    async def get(self) -> None:
         url = self.get_query_argument("url", "").strip()
-        name = self.get_query_argument("person", "") or next(iter(self.simulator.world.people))
-        browser = self.simulator.phone(self.person(name).id).browser
-        if not browser.may_open(url):
+        name = self.get_query_argument("person", "")
+        if not name and url.startswith(CODE_ADDRESSES):
+            first = next(iter(self.simulator.world.people.values()))
+            self.show("scan", first, over=False, url=url)
+            return
+        await self._scan(name, url)
+
+    async def post(self) -> None:
+        url = self.get_body_argument("url", "").strip()
+        await self._scan(self.get_body_argument("person", ""), url)
+
+    async def _scan(self, name: str, url: str) -> None:
+        name = name or next(iter(self.simulator.world.people))
+        phone = self.simulator.phone(self.person(name).id)
+        if url.startswith(CODE_ADDRESSES):
+            shown = await phone.scan_code(url)
+            self.redirect(f"/phone/{name}/{_AFTER_SCAN[shown]}", status=303)
+            return
+        if not phone.browser.may_open(url):
             self.set_status(400)
             text = self._("this phone opens pages of this machine only")
             self.notice(self._("This page did not open."), text)
             return
-        self.redirect(screen_address(name, url))
+        self.redirect(screen_address(name, url), status=303)

@@ -6,10 +6,12 @@ meant to be read by tests.
 
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from wx.clock import Clock
+from wx.simulator import incoming
 from wx.simulator.template import SAMPLE, Template
 
 CODE_SECONDS = 300  # platform document, 2.1
@@ -25,9 +27,14 @@ def random_text(length: int) -> str:
 
 @dataclass
 class Message:
-    """One bubble in a person's chat. ``mine``: the person wrote it. ``at`` is Unix seconds."""
+    """One bubble in a person's chat. ``mine``: the person sent it. ``at`` is Unix seconds.
 
-    kind: str  # "text", "template", or another msgtype of a custom message
+    ``parts`` is what the kind has beside its text: news: title, description, picture, url; music:
+    title, description, url; video: title, description; location: label, latitude, longitude; link:
+    title, description, url; file: title, description.
+    """
+
+    kind: str  # a message type of the platform, "template", or "system": a line of the phone's own
     text: str
     at: float
     title: str = ""
@@ -35,6 +42,19 @@ class Message:
     url: str = ""
     mine: bool = False
     id: int = 0
+    picture: str = ""  # the path of a picture at the simulator
+    parts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class QRCode:
+    """A parametric code (section 5). ``scene`` is a number's digits where ``numeric``."""
+
+    ticket: str
+    url: str
+    scene: str
+    numeric: bool
+    expires_at: float | None  # None: it never ends
 
 
 @dataclass
@@ -62,6 +82,10 @@ class Person:
     following: bool = False
     snapshot: bool = False
     followed_at: float = 0.0
+    language: str = "zh_CN"  # of the phone
+    came_by: str = "ADD_SCENE_SEARCH"  # how the person came to follow (section 6)
+    followed_code: QRCode | None = None  # the code that it was, if it was one
+    scanned: QRCode | None = None  # the code that led to the account's profile, not followed yet
     unread: int = 0
     chat: list[Message] = field(default_factory=list)
     allowances: dict[str, Allowance] = field(default_factory=dict)
@@ -129,7 +153,7 @@ def _people() -> list[Person]:
         Person("li", "李静", "李静", f"oSim0002{li}", f"uSim0002{li}", 2, "浙江", "杭州", "中国"),
         Person(
             "zhang", "张伟", "张伟 David", f"oSim0003{zhang}", f"uSim0003{zhang}",
-            1, "北京", "海淀", "中国",
+            1, "北京", "海淀", "中国", language="en",
         ),
     ]  # fmt: skip
 
@@ -146,6 +170,8 @@ class World:
 
     token_seconds = 7200  # life of an access token (1.1)
     overlap_seconds = 300  # how long a replaced access token still works (1.1)
+    may_make_codes = True  # the account has the right to parametric codes (section 5)
+    reports_location = False  # who opens the chat reports where they are, as the account may set
     regions = True  # give sex and region, which the platform has kept back since 2021 (2.4)
     dirty_nicknames = False  # raw control characters in JSON (section 0)
 
@@ -154,14 +180,21 @@ class World:
         self.app_id = app_id
         self.app_secret = app_secret
         self.account_name = account_name
+        self.account_id = "gh_5a17c0de0001"  # the account, as a webhook knows it
+        self.base_url = ""  # where the platform's pictures are, once it listens
         self.people = {person.id: person for person in _people()}
         self.templates: dict[str, Template] = {SAMPLE.id: SAMPLE}
         self.tokens: dict[str, AccessToken] = {}
         self.codes: dict[str, Code] = {}
         self.user_tokens: dict[str, UserToken] = {}
+        self.pictures: dict[str, str] = {}  # of the media that people sent in: path by media id
+        self.qr_codes: dict[str, QRCode] = {}  # by ticket
+        self.menu: dict[str, Any] | None = None  # {"button": […]}, as the platform describes it
+        self.menu_id = 0
         self.quotas: dict[str, int] = {}  # calls a day by path; none are limited at first
         self.messages: list[tuple[Person, Message]] = []  # all that reached a chat, in order
         self.watchers: list[Callable[[Person], None]] = []  # told of each change to a person
+        self.listeners: list[Callable[[Person, Mapping[str, object]], None]] = []  # of each push
         self._last_message = 0
         for person in self.people.values():
             person.followed_at = clock.now() if person.following else 0.0
@@ -181,24 +214,95 @@ class World:
         self.changed(person)
 
     def follow(self, person: Person) -> None:
-        """The person follows the account: three custom messages in a minute are allowed (4.4)."""
+        """The person follows the account: three custom messages in a minute are allowed (4.4).
+
+        A code that led to the account's profile before is told with it.
+        """
         if person.following:
             return
+        code, person.scanned = person.scanned, None
         person.following = True
         person.followed_at = self.clock.now()
+        person.followed_code = code
+        person.came_by = "ADD_SCENE_QR_CODE" if code else "ADD_SCENE_SEARCH"
         self.allow(person, "follow", count=3, seconds=60)
         self.changed(person)
+        if code is None:
+            self.event(person, "subscribe", EventKey="")
+        else:
+            self.event(person, "subscribe", EventKey=f"qrscene_{code.scene}", Ticket=code.ticket)
 
     def unfollow(self, person: Person) -> None:
         """The person leaves; the chat stays readable, and every window closes."""
+        if not person.following:
+            return
         person.following = False
         person.allowances.clear()
         self.changed(person)
+        self.event(person, "unsubscribe", EventKey="")
 
     def say(self, person: Person, text: str) -> None:
         """The person writes to the account: five custom messages in 48 hours are allowed (4.4)."""
+        self.send(person, "text", text)
+
+    def send(self, person: Person, kind: str, text: str = "", **parts: str) -> None:
+        """The person sends a message, with the same allowance as one that is written.
+
+        Args:
+            kind: text, image, voice, video, shortvideo, location, link or file.
+            text: what is written, or what speech recognition hears in a voice.
+            parts: see :data:`wx.simulator.incoming.PARTS`; what is left out is made up.
+
+        Raises:
+            ValueError: there is no such kind, or it has no such part.
+        """
+        known = incoming.complete(kind, parts)
+        message = Message(kind, text, self.clock.now(), mine=True, parts=known)
+        if picture := known.get("picture", ""):
+            message.picture = self.pictures[known["media_id"]] = picture
         self.allow(person, "message", count=5, seconds=48 * 3600)
-        self.deliver(person, Message("text", text, self.clock.now(), mine=True))
+        self.deliver(person, message)
+        fields = incoming.fields(kind, text, known, base_url=self.base_url)
+        # 63 bits, far above what a double can count: a receiver must keep it exactly.
+        self._push(person, fields | {"MsgId": (1 << 62) + secrets.randbits(60)})
+
+    def event(self, person: Person, name: str, **fields: object) -> None:
+        """Something happened that the platform tells the account, with these fields (3.7)."""
+        self._push(person, {"MsgType": "event", "Event": name} | fields)
+
+    def scan(self, person: Person, url: str) -> str:
+        """The person scans a parametric code (section 5).
+
+        Returns:
+            "profile" for who does not follow yet, "chat" for a follower, and "expired" for a code
+            whose time is over or that never was one: then nothing is pushed.
+        """
+        code = next((one for one in self.qr_codes.values() if one.url == url), None)
+        if code is None or not self.lives(code):
+            return "expired"
+        if not person.following:
+            person.scanned = code
+            return "profile"
+        self.allow(person, "scan", count=3, seconds=60)
+        self.event(person, "SCAN", EventKey=code.scene, Ticket=code.ticket)
+        return "chat"
+
+    def lives(self, code: QRCode) -> bool:
+        """Whether a code still leads somewhere."""
+        return code.expires_at is None or self.clock.monotonic() < code.expires_at
+
+    def enter(self, person: Person) -> None:
+        """The person opens the chat: it is read, and if so set, their place is reported."""
+        self.read(person)
+        if self.reports_location and person.following:
+            place = incoming.PARTS["location"]
+            self.event(
+                person,
+                "LOCATION",
+                Latitude=place["latitude"],
+                Longitude=place["longitude"],
+                Precision="65.000000",
+            )
 
     def read(self, person: Person) -> None:
         """The person looks at the chat."""
@@ -214,3 +318,23 @@ class World:
         """Tell those who watch that something about a person is different."""
         for watcher in list(self.watchers):
             watcher(person)
+
+    def changed_all(self) -> None:
+        """Tell those who watch that something is different for everybody."""
+        for person in self.people.values():
+            self.changed(person)
+
+    def header(self, person: Person) -> dict[str, object]:
+        """What every push of a person begins with (3.6)."""
+        return {
+            "ToUserName": self.account_id,
+            "FromUserName": person.openid,
+            "CreateTime": int(self.clock.now()),
+        }
+
+    def _push(self, person: Person, fields: Mapping[str, object]) -> None:
+        # Who does not follow can neither write nor tap: only the end of following is told.
+        if not person.following and fields.get("Event") != "unsubscribe":
+            return
+        for listener in list(self.listeners):
+            listener(person, self.header(person) | fields)

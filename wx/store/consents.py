@@ -9,13 +9,19 @@ _REPEATABLE = ("snapshot", "unavailable", "platform-error", "code-expired")
 
 
 def add(
-    conn: sqlite3.Connection, state: bytes, invite_id: str, *, phone: bytes, now: float
+    conn: sqlite3.Connection,
+    state: bytes,
+    invite_id: str,
+    *,
+    phone: bytes,
+    now: float,
+    route: str = "oauth",
 ) -> None:
     """Keep a phone's yes; ``state`` and ``phone`` are digests."""
     conn.execute(
-        """INSERT INTO consents (state_digest, invite_id, phone_digest, created_at)
-           VALUES (?, ?, ?, ?)""",
-        (state, invite_id, phone, now),
+        """INSERT INTO consents (state_digest, invite_id, phone_digest, created_at, route)
+           VALUES (?, ?, ?, ?, ?)""",
+        (state, invite_id, phone, now, route),
     )
 
 
@@ -39,6 +45,7 @@ def find(conn: sqlite3.Connection, state: bytes) -> Consent | None:
         created_at=row["created_at"],
         code=row["code_digest"],
         outcome=row["outcome"],
+        route=row["route"],
     )
 
 

@@ -24,6 +24,80 @@ def find(conn: sqlite3.Connection, follower_id: int) -> Follower | None:
     return row and _follower(row)
 
 
+def find_by_openid(conn: sqlite3.Connection, app_id: str, openid: str) -> Follower | None:
+    """The follower with this openid."""
+    row = conn.execute(
+        "SELECT * FROM followers WHERE app_id = ? AND openid = ?", (app_id, openid)
+    ).fetchone()
+    return row and _follower(row)
+
+
+def mark_acted(conn: sqlite3.Connection, app_id: str, openid: str, *, at: float) -> Follower:
+    """Somebody did something in the chat at that time, so they were following then.
+
+    A later unfollowing that was told first is not undone by it.
+    """
+    row = conn.execute(
+        """INSERT INTO followers (app_id, openid, following, acted_at) VALUES (?, ?, 1, ?)
+               ON CONFLICT (app_id, openid) DO UPDATE
+              SET following = iif(coalesce(following_since, 0) <= excluded.acted_at, 1, following),
+                  acted_at = max(coalesce(acted_at, 0), excluded.acted_at)
+           RETURNING *""",
+        (app_id, openid, at),
+    ).fetchone()
+    return _follower(row)
+
+
+def mark_following(
+    conn: sqlite3.Connection, app_id: str, openid: str, following: bool, *, at: float
+) -> bool:
+    """Somebody began or ceased to follow at that time; False if a later change is known already.
+
+    Events overtake each other: the later one counts, and of two in one second the last to come.
+    """
+    return (
+        conn.execute(
+            """INSERT INTO followers (app_id, openid, following, following_since)
+                    VALUES (?, ?, ?, ?)
+                   ON CONFLICT (app_id, openid) DO UPDATE
+                  SET following = excluded.following, following_since = excluded.following_since
+                WHERE coalesce(following_since, 0) <= excluded.following_since""",
+            (app_id, openid, following, at),
+        ).rowcount
+        == 1
+    )
+
+
+def mark_origin(
+    conn: sqlite3.Connection, follower_id: int, *, came_by: str, scene: str = ""
+) -> None:
+    """Keep how a follower came."""
+    conn.execute(
+        "UPDATE followers SET came_by = ?, scene = ? WHERE id = ?", (came_by, scene, follower_id)
+    )
+
+
+def mark_language(conn: sqlite3.Connection, follower_id: int, language: str) -> None:
+    """Keep the language that a follower's WeChat speaks."""
+    conn.execute("UPDATE followers SET language = ? WHERE id = ?", (language, follower_id))
+
+
+def mark_unbind_asked(conn: sqlite3.Connection, follower_id: int, at: float | None) -> None:
+    """The follower was asked whether to unbind at that time; None: the question is answered."""
+    conn.execute("UPDATE followers SET unbind_asked_at = ? WHERE id = ?", (at, follower_id))
+
+
+def mark_revoked(conn: sqlite3.Connection, follower_id: int) -> None:
+    """Forget the profile of somebody who took back the right to it."""
+    conn.execute(
+        """UPDATE followers
+              SET unionid = '', nickname = '', sex = 0, province = '', city = '', country = '',
+                  avatar = '', privilege = '[]', read_at = NULL
+            WHERE id = ?""",
+        (follower_id,),
+    )
+
+
 def mark_profile(conn: sqlite3.Connection, app_id: str, profile: Profile, *, now: float) -> None:
     """Keep what the platform told of a follower who is known already.
 
@@ -76,7 +150,7 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
         """UPDATE followers
               SET openid = 'forgotten:' || id, unionid = '', nickname = '', sex = 0,
                   province = '', city = '', country = '', avatar = '', privilege = '[]',
-                  read_at = NULL
+                  read_at = NULL, came_by = '', scene = '', language = ''
             WHERE openid NOT LIKE 'forgotten:%' AND coalesce(following, 0) = 0
               AND EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id)
               AND NOT EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id
@@ -106,4 +180,15 @@ def _follower(row: sqlite3.Row) -> Follower:
         avatar=row["avatar"],
         privilege=json.loads(row["privilege"]),
     )
-    return Follower(id=row["id"], app_id=row["app_id"], profile=profile, read_at=row["read_at"])
+    return Follower(
+        id=row["id"],
+        app_id=row["app_id"],
+        profile=profile,
+        read_at=row["read_at"],
+        following=None if row["following"] is None else bool(row["following"]),
+        acted_at=row["acted_at"],
+        came_by=row["came_by"],
+        scene=row["scene"],
+        language=row["language"],
+        unbind_asked_at=row["unbind_asked_at"],
+    )

@@ -110,6 +110,29 @@ STEPS: tuple[tuple[str, ...], ...] = (
             used_at        REAL
         ) STRICT, WITHOUT ROWID""",
     ),
+    (
+        # Each message and event that was acted upon, so that a repeat finds its answer and does
+        # nothing again. What people wrote is not kept, save as far as the answer repeats it.
+        """CREATE TABLE inbox (
+            id           INTEGER PRIMARY KEY,           -- rises with received_at
+            key          BLOB NOT NULL UNIQUE,          -- digest of what a repeat has in common
+            kind         TEXT NOT NULL,
+            follower_id  INTEGER,                       -- NULL where the event is nobody's
+            received_at  REAL NOT NULL,
+            signature    BLOB NOT NULL,                 -- digest of the one that let it in
+            body         BLOB NOT NULL,                 -- digest of what came with it
+            answer       BLOB NOT NULL,                 -- empty: a bare "success"
+            hidden       TEXT NOT NULL                  -- what the answer's secret is derived from
+        ) STRICT""",
+        # CreateTime of the last subscribe or unsubscribe: of two, the later one counts.
+        "ALTER TABLE followers ADD COLUMN following_since REAL",
+        "ALTER TABLE followers ADD COLUMN came_by TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE followers ADD COLUMN scene TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE followers ADD COLUMN language TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE followers ADD COLUMN unbind_asked_at REAL",
+        # oauth, or scan: where the phone's yes came from, whose digits are awaited.
+        "ALTER TABLE consents ADD COLUMN route TEXT NOT NULL DEFAULT 'oauth'",
+    ),
 )
 VERSION = len(STEPS)
 

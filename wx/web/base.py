@@ -33,6 +33,7 @@ _TITLES = {
     405: "This is not allowed",
     409: "This cannot be done now",
     410: "This is over",
+    413: "This is too large",
     421: "This is another site's address",
     429: "Too many requests",
     500: "Something went wrong here",
@@ -45,6 +46,7 @@ _MESSAGES = {
     403: "The page may have been open for too long. Go back, reload it, and try again.",
     404: "The address may have a mistake in it, or the page is gone.",
     405: "This address cannot be used in this way.",
+    413: "The browser sent more than is taken here.",
     421: "Please open %(site)s by its own address.",
     500: "It was written down for the operator. Please try again later.",
     503: "The server is busy or being repaired. Please try again in a moment.",
@@ -132,6 +134,7 @@ class Base(RequestHandler):
     any_host = False  # for those who ask by the machine's address, such as a watchdog
     needs_session = True  # look up who is signed in
     for_programs = False  # answers in JSON unless HTML is asked for
+    body_limit: int | None = 64 * 1024  # bytes; the server itself lets through more
 
     def initialize(self) -> None:
         self.site = cast(Site, self.application)
@@ -150,6 +153,8 @@ class Base(RequestHandler):
 
     async def prepare(self) -> None:
         self._check_host()
+        if self.body_limit is not None and len(self.request.body) > self.body_limit:
+            raise HTTPError(413)
         if self.needs_session and (cookie := self.get_cookie(self.cookie_name("session"))):
             found = await self.services.sessions.find(cookie)
             if found:
@@ -414,6 +419,7 @@ def _code(status: int) -> str:
         403: "forbidden",
         404: "not-found",
         405: "bad-method",
+        413: "too-large",
         421: "wrong-host",
         503: "unavailable",
     }

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 from wx.config import Config
 from wx.errors import Refused
 from wx.model import Binding, InviteState, Profile
+from wx.service.codes import OAUTH, SCAN
 from wx.service.invites import View
 from wx.web import qr
 from wx.web.base import ANY, Base, Page, one
@@ -48,7 +49,7 @@ def frame(handler: Base, view: View) -> dict[str, Any]:
     if view.follower:
         profile = view.follower.profile
         follower = {
-            "nickname": profile.nickname,
+            "nickname": profile.nickname or handler.say("WeChat user"),
             "avatar": avatar_of(profile, handler.config) or handler.static_url("avatar.svg"),
         }
     return {
@@ -87,12 +88,12 @@ class Card(Page):
             except Refused as refusal:
                 view, error = None, error or self.say(refusal.message, **refusal.details)
         ended_by = "" if binding else await self.services.bindings.ended_by(account)
-        link = f"{self.config.public_url}/b/{view.secret}" if view else ""
+        invite = await self._invite(view) if view else None
         demo = self.site.demo_phone
         self.render(
             "bind.html",
             binding=binding and self._binding(binding),
-            invite=view and self._invite(view, link),
+            invite=invite,
             follow_qr="/follow-qr" if self.config.follow_qr else None,
             inside_wechat=self.inside_wechat,
             notice=self._notice(bound=binding is not None, ended_by=ended_by),
@@ -100,7 +101,7 @@ class Card(Page):
             wrong_password=code == "wrong-password",
             restorable=ended_by == "page",
             replacing=bool(binding and view),
-            demo_phone=f"{demo}?url={quote(link, safe='')}" if demo and link else None,
+            demo_phone=f"{demo}?url={quote(invite.url, safe='')}" if demo and invite else None,
         )
 
     def _notice(self, *, bound: bool, ended_by: str) -> str | None:
@@ -110,7 +111,7 @@ class Card(Page):
             return self.say("The test notice is on its way to your WeChat.")
         if done == "removed" and ended_by == "page":
             return self.say("Unbound.")
-        if ended_by == "undo":
+        if ended_by in ("undo", "chat", "cancelled"):
             return self.say("The binding was ended on the phone.")
         return None
 
@@ -121,11 +122,12 @@ class Card(Page):
             avatar=avatar_of(profile, self.config) or self.static_url("avatar.svg"),
             bound_at=binding.bound_at,
             route=binding.route,
+            reachable=binding.follower.following is not False,
         )
 
-    def _invite(self, view: View, link: str) -> dict[str, Any]:
+    async def _invite(self, view: View) -> "_Attributes":
         return _Attributes(
-            **invite_json(self, view),
+            **await invite_json(self, view),
             lifetime=self.config.invite_seconds,
             state=view.state,
             message=frame(self, view)["message"],
@@ -174,18 +176,28 @@ class _Attributes(dict[str, Any]):
         return self[name]
 
 
-def invite_json(handler: Base, view: View) -> dict[str, Any]:
-    """An invite as its page needs it (interface document, `/bind/invites`)."""
+async def invite_json(handler: Base, view: View) -> dict[str, Any]:
+    """An invite as its page needs it (interface document, `/bind/invites`). ``url`` is what the
+    code holds, ``link`` what can be opened inside WeChat instead."""
     invite_id = view.invite.id
+    link = link_of(handler, view)
+    # Whoever is inside WeChat cannot scan their own screen, and presses the link.
+    scan = "" if handler.inside_wechat else await handler.services.codes.of(view)
     return {
         "id": invite_id,
-        "url": f"{handler.config.public_url}/b/{view.secret}",
+        "url": scan or link,
+        "link": link,
         "qr": f"/bind/invites/{invite_id}/qr.svg",
         "live": f"/live/{invite_id}",
         "number": view.invite.number,
         "expires_in": view.expires_in,
-        "route": "oauth",
+        "route": SCAN if scan else OAUTH,
     }
+
+
+def link_of(handler: Base, view: View) -> str:
+    """The link of an invite that the OAuth route begins with."""
+    return f"{handler.config.public_url}/b/{view.secret}"
 
 
 class NewInvite(Form):
@@ -212,7 +224,7 @@ class NewInvite(Form):
         )
         if self.wants_json():
             self.set_status(201)
-        self.done(invite_json(self, view))
+        self.done(await invite_json(self, view))
 
 
 class InviteStatus(Page):
@@ -233,7 +245,7 @@ class InvitePicture(Page):
         session, _ = self.signed_in()
         view = await self.services.invites.view(invite_id, session)
         self.set_header("Content-Type", "image/svg+xml")
-        self.finish(await qr.svg(f"{self.config.public_url}/b/{view.secret}"))
+        self.finish(await qr.svg(await self.services.codes.of(view) or link_of(self, view)))
 
 
 class Confirm(Form):

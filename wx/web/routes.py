@@ -9,7 +9,7 @@ from tornado.routing import URLSpec
 from wx.config import Config
 from wx.paths import STATIC, TEMPLATES
 from wx.service.services import Services
-from wx.web import bind, callback, files, health, live, login, phone
+from wx.web import bind, callback, files, health, live, login, phone, webhook
 from wx.web.base import NotFound, Site, Static
 
 _SECRET = r"([0-9A-Za-z]{43})"
@@ -31,6 +31,7 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"/b/{_SECRET}", phone.Scan),
     (rf"/undo/{_SECRET}", phone.Undo),
     (r"/callback", callback.CallbackPage),
+    (r"/wechat", webhook.Webhook),
     (r"/MP_verify_([A-Za-z0-9]{1,64})\.txt", files.DomainVerification),
     (r"/follow-qr", files.FollowPicture),
     (r"/healthz", health.Alive),

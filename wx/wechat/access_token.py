@@ -87,7 +87,7 @@ class AccessTokenKeeper:
                 next_try = self._clock.monotonic() + RETRY_SECONDS[-1]
             self._refresh_at = max(self._refresh_at, next_try)
             state = "the present one still holds" if self.held else "none is held"
-            log.warning("access token not refreshed (%s): %s%s", state, error, _advice(error))
+            log.warning("access token not refreshed (%s): %s%s", state, error, advice(error))
 
     async def close(self) -> None:
         """End a fetch that is under way."""
@@ -171,9 +171,10 @@ class AccessTokenKeeper:
         return await self._transport.get(self._path, credentials)
 
 
-def _advice(error: PlatformError) -> str:
-    """What the operator can do, for the codes of a token call (platform document, 1.1)."""
-    advice = {
+def advice(error: PlatformError) -> str:
+    """What the operator can do, for the codes of a token call (platform document, 1.1): a clause
+    that follows the error, or "" for others."""
+    sentences = {
         40001: "check app_secret",
         40013: "check app_id",
         40125: "check app_secret",
@@ -183,5 +184,5 @@ def _advice(error: PlatformError) -> str:
         50007: "the account is frozen",
         89503: "the account's administrator has to confirm this server's address",
     }
-    sentence = advice.get(error.errcode or 0)
+    sentence = sentences.get(error.errcode or 0)
     return f"; {sentence}" if sentence else ""

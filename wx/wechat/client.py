@@ -1,11 +1,13 @@
 """Platform calls that need the access token."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from wx.errors import PlatformError, Remedy
 from wx.wechat.access_token import AccessTokenKeeper
 from wx.wechat.transport import Transport
+
+_Send = Callable[[dict[str, str]], Awaitable[dict[str, Any]]]
 
 
 class Client:
@@ -15,17 +17,29 @@ class Client:
         self._transport = transport
         self._access_token = access_token
 
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """GET ``path`` with ``params`` in the query; the answer.
+
+        Raises:
+            PlatformError: no access token, no usable answer, or one with an errcode.
+        """
+        given = params or {}
+        return await self._call(lambda token: self._transport.get(path, {**given, **token}))
+
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """POST ``body`` as JSON; the answer.
 
         Raises:
             PlatformError: no access token, no usable answer, or one with an errcode.
         """
+        return await self._call(lambda token: self._transport.post(path, token, body))
+
+    async def _call(self, send: _Send) -> dict[str, Any]:
         token = await self._access_token.get()
         try:
-            return await self._transport.post(path, {"access_token": token}, body)
+            return await send({"access_token": token})
         except PlatformError as error:
             if error.remedy is not Remedy.NEW_ACCESS_TOKEN:
                 raise
         token = await self._access_token.replace(token)
-        return await self._transport.post(path, {"access_token": token}, body)
+        return await send({"access_token": token})

@@ -1,0 +1,131 @@
+"""Followers: who follows the account, since when, how they came, and when they last acted."""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+
+from wx.clock import Clock
+from wx.config import Config
+from wx.errors import PlatformError
+from wx.model import Follower, Profile
+from wx.protocol.incoming import AuthorizationChange, Incoming, Subscribe, Unsubscribe, acted
+from wx.service.background import Background
+from wx.service.binding import Bindings
+from wx.service.invites import scene_secret
+from wx.store import followers
+from wx.store.database import Database
+from wx.wechat.users import Users
+
+log = logging.getLogger(__name__)
+
+FUTURE_SECONDS = 600  # that the platform's clock may be ahead
+
+
+class Followers:
+    """What the platform's messages tell of the people behind them."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        config: Config,
+        users: Users,
+        bindings: Bindings,
+        background: Background,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._app_id = config.app_id
+        self._users = users
+        self._bindings = bindings
+        self._background = background
+
+    def met(
+        self, conn: sqlite3.Connection, message: Incoming, *, now: float
+    ) -> Follower | None:
+        """The follower behind a message, marked as following or not by what it says; None where
+        it is nobody's, or somebody's whom we do not know and need not."""
+        # A time far ahead would hold up every later change.
+        at = min(message.created_at, now + FUTURE_SECONDS)
+        app_id = self._app_id
+        if isinstance(message, Subscribe | Unsubscribe):
+            follows = isinstance(message, Subscribe)
+            followers.mark_following(conn, app_id, message.sender, follows, at=at)
+            if not follows:
+                return followers.find_by_openid(conn, app_id, message.sender)
+        if isinstance(message, AuthorizationChange):
+            return followers.find_by_openid(conn, app_id, message.openid)
+        if acted(message):
+            return followers.mark_acted(conn, app_id, message.sender, at=at)
+        return followers.find_by_openid(conn, app_id, message.sender)
+
+    def changed(
+        self, conn: sqlite3.Connection, message: Incoming, follower: Follower, *, now: float
+    ) -> list[Callable[[], None]]:
+        """Keep what else the message tells; what is to be done once that is on disk."""
+        match message:
+            case Subscribe():
+                return self._came(conn, message, follower)
+            case Unsubscribe():
+                log.info("follower %d unfollowed", follower.id)
+            case AuthorizationChange():
+                return self._authorization(conn, message, follower, now=now)
+        return []
+
+    def _came(
+        self, conn: sqlite3.Connection, message: Subscribe, follower: Follower
+    ) -> list[Callable[[], None]]:
+        # An invite's scene is a right to bind, and belongs in no table.
+        scene = "" if scene_secret(message.scene) else message.scene[:64]
+        came_by = "ADD_SCENE_QR_CODE" if message.ticket or message.scene else ""
+        followers.mark_origin(conn, follower.id, came_by=came_by, scene=scene)
+        log.info("follower %d follows", follower.id)
+        return [lambda: self._background.spawn(self._ask(follower))]
+
+    def _authorization(
+        self,
+        conn: sqlite3.Connection,
+        message: AuthorizationChange,
+        follower: Follower,
+        *,
+        now: float,
+    ) -> list[Callable[[], None]]:
+        """The person changed, took back or ended what they let us know (platform document, 3.7)."""
+        if message.change == "modified":
+            return [lambda: self._background.spawn(self._ask(follower))]
+        followers.mark_revoked(conn, follower.id)
+        if message.change == "cancelled":
+            self._bindings.end_of_follower(conn, follower.id, route="cancelled", now=now)
+        log.info("follower %d: authorization %s, profile forgotten", follower.id, message.change)
+        return []
+
+    async def _ask(self, follower: Follower) -> None:
+        """Ask the platform for what its events leave out: language, how they came, unionid."""
+        openid = follower.profile.openid
+        try:
+            info = await self._users.info(openid)
+        except PlatformError as error:
+            # An account without the right still has followers, and they can be bound.
+            log.info("follower %d: details not read: %s", follower.id, error)
+            return
+        if not info.following:
+            return
+        now = self._clock.now()
+
+        def work(conn: sqlite3.Connection) -> None:
+            known = followers.find(conn, follower.id)
+            if known is None:
+                return
+            if info.language:
+                followers.mark_language(conn, follower.id, info.language)
+            if info.came_by:
+                followers.mark_origin(conn, follower.id, came_by=info.came_by, scene=known.scene)
+            profile = Profile(
+                openid=openid, unionid=info.unionid, nickname=info.nickname, avatar=info.avatar
+            )
+            if info.unionid or info.nickname or info.avatar:
+                profile = replace(profile, privilege=known.profile.privilege)
+                followers.mark_profile(conn, self._app_id, profile, now=now)
+
+        await self._database.write(work)
