@@ -42,7 +42,10 @@ def in_code() -> set[str]:
                     continue
                 if re.fullmatch(r"[A-Z][^\n]* [^\n]*[.?!:]", node.value):
                     found.add(node.value)
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "say":
+            name = getattr(
+                getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", "")
+            )
+            if isinstance(node, ast.Call) and name == "say":
                 first = node.args[0]
                 if isinstance(first, ast.Constant):
                     found.add(str(first.value))

@@ -19,7 +19,7 @@ Take = Callable[[Fields], Any]
 
 COUNT = 2**53  # what JavaScript can count to; the platform counts people and bytes
 
-_NAME = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{1,20}")
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,40})?(?:[eE]-?[0-9]{1,3})?")
 
@@ -67,22 +67,22 @@ def required(*names: str) -> Any:
 
 def name(*names: str) -> Any:
     """What the platform calls somebody or something; must be there."""
-    return _field(_matching(_NAME, *names))
+    return _field(matching(NAME, *names))
 
 
 def digits(*names: str) -> Any:
     """A number that is only a name; must be there."""
-    return _field(_matching(_DIGITS, *names))
+    return _field(matching(_DIGITS, *names))
 
 
 def some_digits(*names: str) -> Any:
     """A number that is only a name, "" where there is none."""
-    return _field(_matching(_DIGITS, *names, absent=""), default="")
+    return _field(matching(_DIGITS, *names, absent=""), default="")
 
 
 def word(name: str) -> Any:
     """What :func:`name` takes, in lower case."""
-    take = _matching(_NAME, name)
+    take = matching(NAME, name)
     return _field(lambda fields: take(fields).lower())
 
 
@@ -164,6 +164,20 @@ def each(cls: type, *paths: str) -> Any:
     return _field(take, default=())
 
 
+def matching(pattern: re.Pattern[str], *names: str, absent: str | None = None) -> Take:
+    """Takes what the pattern matches; ``absent`` where there is none, if that is given."""
+    look = _look(*names)
+
+    def take(fields: Fields) -> str:
+        if not (value := look(fields)) and absent is not None:
+            return absent
+        if not pattern.fullmatch(value or ""):
+            raise BadMessage(f"{names[0]} is missing or odd")
+        return value or ""
+
+    return take
+
+
 def clean(value: str) -> str:
     """``value`` without control characters; a line ends in one character."""
     if value.isprintable():  # nearly every one is, and this looks fastest
@@ -202,19 +216,6 @@ def _look(*names: str) -> Callable[[Fields], str | None]:
         return best
 
     return look_around
-
-
-def _matching(pattern: re.Pattern[str], *names: str, absent: str | None = None) -> Take:
-    look = _look(*names)
-
-    def take(fields: Fields) -> str:
-        if not (value := look(fields)) and absent is not None:
-            return absent
-        if not pattern.fullmatch(value or ""):
-            raise BadMessage(f"{names[0]} is missing or odd")
-        return value or ""
-
-    return take
 
 
 def _whole(value: str, name: str, *, low: int, high: int) -> int:

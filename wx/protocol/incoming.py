@@ -25,32 +25,13 @@ _ANSWERS = {
 }
 
 
-class _Kind(NamedTuple):
-    make: Callable[..., "Incoming"]
-    word: str
-    takes: tuple[tuple[str, take.Take], ...]
-
-
-_MESSAGES: dict[str, _Kind] = {}  # by MsgType in lower case
-_EVENTS: dict[str, _Kind] = {}  # by Event in lower case
-
-
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def _kind(*names: str, word: str = "") -> Callable[[type[_T]], type[_T]]:
-    """A value that is read from posts of these names; ``word`` is its kind, if not the name."""
-
-    def decorate(cls: type[_T]) -> type[_T]:
-        # No repr of its own: printing one must show nothing that a person wrote, and no openid.
-        made = dataclass(frozen=True, slots=True, kw_only=True, repr=False)(cls)
-        kinds = _MESSAGES if "msg_id" in made.__dataclass_fields__ else _EVENTS
-        for name in names:
-            kinds[name] = _Kind(made, word or name, take.takes(made))
-        return made
-
-    return decorate
+def _value(cls: type[_T]) -> type[_T]:
+    # No repr of its own: printing one must show nothing that a person wrote, and no openid.
+    return dataclass(frozen=True, slots=True, kw_only=True, repr=False)(cls)
 
 
-@_kind()
+@_value
 class Incoming:
     """A message or an event.
 
@@ -74,7 +55,7 @@ class Incoming:
 # --- messages (3.6) ---
 
 
-@_kind()
+@_value
 class Message(Incoming):
     """Something that a person sent. ``data_id`` and ``index`` name the article that it is about."""
 
@@ -83,19 +64,19 @@ class Message(Incoming):
     index: int = take.whole("Idx", high=10_000, absent=0)
 
 
-@_kind("text")
+@_value
 class Text(Message):
     content: str = take.present("Content")
     menu_id: str = take.text("bizmsgmenuid")  # the entry of a menu message that was picked
 
 
-@_kind("image")
+@_value
 class Image(Message):
     media_id: str = take.required("MediaId")
     picture_url: str = take.text("PicUrl")
 
 
-@_kind("voice")
+@_value
 class Voice(Message):
     media_id: str = take.required("MediaId")
     media_id_16k: str = take.text("MediaId16K")
@@ -103,14 +84,14 @@ class Voice(Message):
     recognition: str = take.text("Recognition")
 
 
-@_kind("video", "shortvideo", word="video")
+@_value
 class Video(Message):
     media_id: str = take.required("MediaId")
     thumb_media_id: str = take.text("ThumbMediaId")
     short: bool = take.says("MsgType", "shortvideo")
 
 
-@_kind("location")
+@_value
 class Location(Message):
     latitude: float = take.decimal("Location_X", low=-90, high=90)
     longitude: float = take.decimal("Location_Y", low=-180, high=180)
@@ -118,14 +99,14 @@ class Location(Message):
     label: str = take.text("Label")
 
 
-@_kind("link")
+@_value
 class Link(Message):
     url: str = take.required("Url")
     title: str = take.text("Title")
     description: str = take.text("Description")
 
 
-@_kind("file")
+@_value
 class File(Message):
     """A file; its content cannot be fetched."""
 
@@ -136,7 +117,7 @@ class File(Message):
     size: int = take.whole("FileTotalLen", absent=0)
 
 
-@_kind()
+@_value
 class OtherMessage(Message):
     """A MsgType that the platform document does not have; it may come without a MsgId."""
 
@@ -146,7 +127,7 @@ class OtherMessage(Message):
 # --- events (3.7): what followers do ---
 
 
-@_kind("subscribe")
+@_value
 class Subscribe(Incoming):
     event_key: str = take.text("EventKey")
     ticket: str = take.text("Ticket")
@@ -158,12 +139,12 @@ class Subscribe(Incoming):
         return scene if scene != self.event_key else ""
 
 
-@_kind("unsubscribe")
+@_value
 class Unsubscribe(Incoming):
     pass
 
 
-@_kind("scan")
+@_value
 class Scan(Incoming):
     """Somebody who follows already scanned a parametric QR code."""
 
@@ -171,7 +152,7 @@ class Scan(Incoming):
     ticket: str = take.text("Ticket")
 
 
-@_kind("location", word="location_report")
+@_value
 class LocationReport(Incoming):
     """What the phone tells by itself; a place that a person sends is a :class:`Location`."""
 
@@ -180,24 +161,24 @@ class LocationReport(Incoming):
     precision: float = take.decimal("Precision", low=0, high=1e9, absent=0.0)
 
 
-@_kind("click")
+@_value
 class Click(Incoming):
     key: str = take.text("EventKey")
 
 
-@_kind("view")
+@_value
 class View(Incoming):
     url: str = take.text("EventKey")
     menu_id: str = take.text("MenuId")
 
 
-@_kind("view_miniprogram")
+@_value
 class ViewMiniProgram(Incoming):
     path: str = take.text("EventKey")
     menu_id: str = take.text("MenuId")
 
 
-@_kind("scancode_push", "scancode_waitmsg")
+@_value
 class ScanCode(Incoming):
     """A menu button's scanner. ``waits``: the chat shows that an answer is to come."""
 
@@ -207,7 +188,7 @@ class ScanCode(Incoming):
     waits: bool = take.says("Event", "scancode_waitmsg")
 
 
-@_kind("pic_sysphoto", "pic_photo_or_album", "pic_weixin")
+@_value
 class Pictures(Incoming):
     """A menu button's camera or album; the pictures themselves follow as images."""
 
@@ -216,7 +197,7 @@ class Pictures(Incoming):
     digests: tuple[str, ...] = take.texts("SendPicsInfo/PicList/item/PicMd5Sum")
 
 
-@_kind("location_select")
+@_value
 class LocationSelect(Incoming):
     """A menu button's map; the place itself follows as a :class:`Location`."""
 
@@ -240,7 +221,7 @@ class SubscriptionAnswer:
     error_status: str = take.text("ErrorStatus")
 
 
-@_kind(*_ANSWERS)
+@_value
 class SubscriptionAnswers(Incoming):
     """``event``: "popup" (answered), "change" (changed in the settings), "sent" (a delivery)."""
 
@@ -253,7 +234,7 @@ class SubscriptionAnswers(Incoming):
     )
 
 
-@_kind(*_AUTHORIZATION)
+@_value
 class AuthorizationChange(Incoming):
     """What a person let us know of them has changed, or is ours no longer.
 
@@ -268,7 +249,7 @@ class AuthorizationChange(Incoming):
     revoked: str = take.text("RevokeInfo", "revokeInfo", "revoke_info")
 
 
-@_kind("user_enter_tempsession", "kf_create_session", "kf_close_session", "kf_switch_session")
+@_value
 class ServiceSession(Incoming):
     """A talk with human service begins, ends, or goes from ``previous`` to ``account``."""
 
@@ -281,7 +262,7 @@ class ServiceSession(Incoming):
 # --- events (3.7): what the platform reports ---
 
 
-@_kind("templatesendjobfinish")
+@_value
 class TemplateReceipt(Incoming):
     """What became of a template message. ``blocked``: the follower wants none."""
 
@@ -311,7 +292,7 @@ class CopyrightCheck:
     show_source: bool = take.says("NeedShowReprintSource", "1")
 
 
-@_kind("masssendjobfinish")
+@_value
 class MassReceipt(Incoming):
     """What became of a mass message. ``check_state`` sums up ``checks``."""
 
@@ -329,7 +310,7 @@ class MassReceipt(Incoming):
     articles: tuple[Article, ...] = take.each(Article, "ArticleUrlResult/ResultList/item")
 
 
-@_kind("freepublishjobfinish")
+@_value
 class PublishReceipt(Incoming):
     """What became of publishing articles. ``failed``: the numbers of those that were refused."""
 
@@ -340,14 +321,7 @@ class PublishReceipt(Incoming):
     failed: tuple[int, ...] = take.wholes("PublishEventInfo/fail_idx", high=10_000)
 
 
-@_kind(
-    "qualification_verify_success",
-    "qualification_verify_fail",
-    "naming_verify_success",
-    "naming_verify_fail",
-    "annual_renew",
-    "verify_expired",
-)
+@_value
 class Verification(Incoming):
     """The account's own verification. ``time``: when it ends, or when it failed."""
 
@@ -356,7 +330,7 @@ class Verification(Incoming):
     reason: str = take.text("FailReason")
 
 
-@_kind()
+@_value
 class OtherEvent(Incoming):
     """An Event that the platform document does not have, by its name in lower case."""
 
@@ -365,8 +339,6 @@ class OtherEvent(Incoming):
 
 # --- what there is to do with them ---
 
-_OTHER_MESSAGE = _Kind(OtherMessage, "", take.takes(OtherMessage))
-_OTHER_EVENT = _Kind(OtherEvent, "", take.takes(OtherEvent))
 _ANSWERED = (Message, Subscribe, Scan, Click, ScanCode)
 _ACTS = (*_ANSWERED, Unsubscribe, View, ViewMiniProgram, Pictures, LocationSelect)
 
@@ -378,13 +350,15 @@ def read(fields: take.Fields) -> Incoming:
         BadMessage: a field that must be there is missing, or a number or a name is odd.
     """
     texts = {name: take.clean(text) for name, text in fields.items() if isinstance(text, str)}
-    name, known, other = _name(texts, "MsgType"), _MESSAGES, _OTHER_MESSAGE
+    name, kinds, other = _msg_type(fields).lower(), _MESSAGES, _OTHER_MESSAGE
     if name == "event":
-        name, known, other = _name(texts, "Event"), _EVENTS, _OTHER_EVENT
-    kind = known.get(name, other)
-    word = kind.word or (name if name not in _WORDS else "other")
-    parts = {part: takes(fields) for part, takes in kind.takes}
-    return kind.make(kind=word, fields=texts, **parts)
+        name, kinds, other = _event(fields).lower(), _EVENTS, _OTHER_EVENT
+    kind = kinds.get(name, other)
+    return kind.make(
+        kind=kind.word or (name if name not in _WORDS else "other"),
+        fields=texts,
+        **{part: found(fields) for part, found in kind.takes},
+    )
 
 
 def key(message: Incoming) -> str:
@@ -418,13 +392,6 @@ def acted(message: Incoming) -> bool:
     return isinstance(message, _ACTS)
 
 
-def _name(texts: Mapping[str, str], field: str) -> str:
-    found = texts.get(field, "")
-    if not take.NAME.fullmatch(found):
-        raise BadMessage(f"{field} is missing or odd")
-    return found.lower()
-
-
 def _subject(message: Incoming) -> str:
     if isinstance(message, AuthorizationChange):
         return message.openid
@@ -442,4 +409,69 @@ def _part(value: str) -> str:
     return "#" + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
 
 
+# --- the tables of reading ---
+
+
+class _Kind(NamedTuple):
+    make: Callable[..., Incoming]
+    word: str
+    takes: tuple[tuple[str, take.Take], ...]
+
+
+def _kinds(makes: Mapping[str, type[Incoming]], **words: str) -> dict[str, _Kind]:
+    return {
+        name: _Kind(make, words.get(name, name), take.takes(make)) for name, make in makes.items()
+    }
+
+
+_msg_type = take.matching(take.NAME, "MsgType")
+_event = take.matching(take.NAME, "Event")
+_OTHER_MESSAGE = _Kind(OtherMessage, "", take.takes(OtherMessage))
+_OTHER_EVENT = _Kind(OtherEvent, "", take.takes(OtherEvent))
+_MESSAGES = _kinds(
+    {
+        "text": Text,
+        "image": Image,
+        "voice": Voice,
+        "video": Video,
+        "shortvideo": Video,
+        "location": Location,
+        "link": Link,
+        "file": File,
+    },
+    shortvideo="video",
+)
+_EVENTS = _kinds(
+    {
+        "subscribe": Subscribe,
+        "unsubscribe": Unsubscribe,
+        "scan": Scan,
+        "location": LocationReport,
+        "click": Click,
+        "view": View,
+        "view_miniprogram": ViewMiniProgram,
+        "scancode_push": ScanCode,
+        "scancode_waitmsg": ScanCode,
+        "pic_sysphoto": Pictures,
+        "pic_photo_or_album": Pictures,
+        "pic_weixin": Pictures,
+        "location_select": LocationSelect,
+        **dict.fromkeys(_ANSWERS, SubscriptionAnswers),
+        **dict.fromkeys(_AUTHORIZATION, AuthorizationChange),
+        "user_enter_tempsession": ServiceSession,
+        "kf_create_session": ServiceSession,
+        "kf_close_session": ServiceSession,
+        "kf_switch_session": ServiceSession,
+        "templatesendjobfinish": TemplateReceipt,
+        "masssendjobfinish": MassReceipt,
+        "freepublishjobfinish": PublishReceipt,
+        "qualification_verify_success": Verification,
+        "qualification_verify_fail": Verification,
+        "naming_verify_success": Verification,
+        "naming_verify_fail": Verification,
+        "annual_renew": Verification,
+        "verify_expired": Verification,
+    },
+    location="location_report",
+)
 _WORDS = {kind.word for kind in (*_MESSAGES.values(), *_EVENTS.values())} | {"event", "any"}
