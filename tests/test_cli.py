@@ -401,6 +401,7 @@ async def test_each_click_that_no_rule_answers_is_named(
 ) -> None:
     keys = ("HELP", "HOURS", "help", "HOURS")
     button = [{"name": "x", "type": "click", "key": key} for key in keys]
+    button.append({"name": "x", "type": "scancode_push", "key": "SCAN"})
     given = json.dumps({"button": [{"name": "More", "sub_button": button}]}).encode()
     rule = '[[replies]]\non = "click:%s"\nreply = "yes"\n'
     (tmp_path / "wxbind.toml").write_text(rule % "HELP")
@@ -434,7 +435,8 @@ async def test_a_bad_menu_is_told_in_full_and_nothing_is_asked(
     assert "bad.json: is not JSON: line 2, column 12" in one_line(
         await menus.menu("push", "bad.json"), 2
     )
-    one_line(await menus.menu("push", "/dev/zero"), 2)
+    endless = one_line(await menus.menu("push", "/dev/zero"), 2)
+    assert endless == "wxbind: /dev/zero: is larger than 128 KiB"
     for missing in ("none.json", "."):
         problem = one_line(await menus.menu("push", missing), 2)
         assert problem.startswith(f"wxbind: {missing}: cannot be read: ")

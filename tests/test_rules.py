@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wx import config, rules
+from wx.protocol import reply
 from wx.rules import Draft, Rule, fits, read
 
 HEADER = ("ToUserName", "FromUserName", "CreateTime", "MsgType")
@@ -62,7 +63,7 @@ def test_rules_are_counted_as_they_stand():
 
 
 @pytest.mark.parametrize(
-    ("reply", "drafts"),
+    ("written", "drafts"),
     [
         ('""', {"": Draft("none", {})}),
         ('" \\n"', {"": Draft("none", {})}),
@@ -111,8 +112,8 @@ def test_rules_are_counted_as_they_stand():
         ('{ type = "transfer", account = "a@b" }', {"": Draft("transfer", {"account": "a@b"})}),
     ],
 )
-def test_a_reply_is_a_text_or_a_table(reply, drafts):
-    assert one(f'on = "text"\nreply = {reply}').reply == drafts
+def test_a_reply_is_a_text_or_a_table(written, drafts):
+    assert one(f'on = "text"\nreply = {written}').reply == drafts
 
 
 def test_an_address_may_be_a_field_of_the_message():
@@ -214,7 +215,7 @@ def test_a_reply_may_have_braces_that_are_no_placeholder():
             "match is no regular expression: too many brackets in each other",
         ),
         (
-            'on = "text"\nmatch = "(?x)((a{999}){9 99}){999}"\nreply = ""',
+            'on = "text"\nmatch = "(?x)(a{999}){9 99}"\nreply = ""',
             "match is no regular expression: its counts in braces multiply to more than 10000",
         ),
         ('on = "text"\nreply = 1', "reply must be a text or a table"),
@@ -271,6 +272,7 @@ def test_a_reply_may_have_braces_that_are_no_placeholder():
             f'on = "text"\nreply = {{ type = "image", media_id = "{"m" * 2049}" }}',
             "reply.media_id must have at most 2048 bytes",
         ),
+        (f'on = "text"\nreply = "{"{a} " * 600}"', "reply must have at most 2048 bytes"),
         (
             'on = "text"\nreply = "{content}"',
             "reply: text has no {content}; did you mean {Content}?",
@@ -321,6 +323,8 @@ def test_what_is_no_list_of_rules_is_refused():
             "must be tables, each written as [[replies]]; replies = [] is for none"
         )
     assert refusal([{}] * 201) == "must be at most 200 rules, not 201"
+    lone = {"on": "click:\ud800", "reply": "\ud800"}
+    assert refusal([lone, {"on": "any"}]) == 'rule 2: needs reply = "…"'
 
 
 # Which message a rule fits
@@ -418,7 +422,12 @@ def test_an_engine_that_breaks_counts_as_no_match(caplog):
 WORDS = st.sampled_from(
     [*rules._FIELDS, "click:A", "click:", "type", "zh", "en", *rules._PARTS, "media_id", "content"]
 )
-TEXTS = WORDS | st.text(max_size=20) | st.text(alphabet="({[a+*?|\\\\d<>:=!&R123,}])", max_size=20)
+TEXTS = (
+    WORDS
+    | st.just("\ud800")
+    | st.text(max_size=20)
+    | st.text(alphabet="({[a+*?|\\\\d<>:=!&R123,}])", max_size=20)
+)
 TREES = st.recursive(
     st.booleans() | st.integers() | st.floats() | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=4),
@@ -456,6 +465,19 @@ def test_any_pattern_is_refused_or_answers_in_time(pattern, text):
     begun = time.perf_counter()
     assert fits(rule, "text", text=text) in (True, False)
     assert time.perf_counter() - begun < 0.3
+
+
+@given(text=st.text(alphabet="{}{}aA_1- 名", max_size=30))
+def test_a_placeholder_is_what_will_be_filled_in(text):
+    asked = set()
+
+    class Fields(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.add(name)
+            return default
+
+    reply.fill(text, Fields())
+    assert asked == {found[1] for found in rules._PLACEHOLDER.finditer(text) if found[1]}
 
 
 # The sample file

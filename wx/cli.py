@@ -207,10 +207,11 @@ def _simulate(options: argparse.Namespace) -> int:
 
     async def run(stopped: asyncio.Event) -> None:
         from wx.simulator.app import Simulator
+        from wx.web import qr
         from wx.web.routes import load_languages
 
         load_languages()
-        simulator = Simulator(clock=Clock())
+        simulator = Simulator(clock=Clock(), draw_code=qr.svg)
         try:
             await simulator.start(address=chosen.address, port=chosen.port)
         except OSError as error:
@@ -221,6 +222,8 @@ def _simulate(options: argparse.Namespace) -> int:
             print(f"listening on {base}")
             print(f"api_base, open_base and mp_base: {base}", flush=True)
             print(f"app_id {simulator.app_id}, app_secret {simulator.app_secret}", flush=True)
+            webhook = '{"url": "http://127.0.0.1:8000/wechat", "token": "TOKEN"}'
+            print(f"to set the webhook: curl {base}/admin/webhook -d '{webhook}'", flush=True)
             await stopped.wait()
         finally:
             await simulator.stop()

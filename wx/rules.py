@@ -27,8 +27,9 @@ KEY_BYTES = 128  # WeChat's limit for the key of a button (platform document, 7)
 REPEATS = 10_000
 MATCH_SECONDS = 0.02
 
-# ``{Name}``; doubled braces stand for single ones, and any other brace for itself.
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# ``{Name}``; doubled braces stand for single ones, and any other brace for itself: as they are filled
+# in by wx.protocol.reply.
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # What a pattern is held against, by the kinds that can have one.
 MATCHED = {"text": "Content", "voice": "Recognition", "scan": "EventKey"}
@@ -63,7 +64,6 @@ _PARTS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "transfer": ((), ("account",)),
 }
 _ADDRESSES = ("url", "hq_url", "picture")
-_ADDRESS = re.compile(r"https?://.|\{[A-Za-z_]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +281,7 @@ class _Reader:
             return ""
         if required and not text.strip():
             self._wrong(f"{where} is missing")
-        if name in _ADDRESSES and text and not _ADDRESS.match(text):
+        if name in _ADDRESSES and text and not _leads_somewhere(text):
             self._wrong(f"{where} must begin with https:// or http://")
         self._check(where, text, on)
         return text
@@ -294,7 +294,7 @@ class _Reader:
         if not on:
             return
         known = (*_FIELDS[on], *_HEADER)
-        named = dict.fromkeys(found[1] for found in PLACEHOLDER.finditer(text) if found[1])
+        named = dict.fromkeys(found[1] for found in _PLACEHOLDER.finditer(text) if found[1])
         for name in _strange(named, known):
             others = ", ".join(kind for kind, fields in _FIELDS.items() if name in fields)
             hint = f"; it comes with {others}" if others else _guess(name, known, "{%s}")
@@ -315,6 +315,12 @@ def _compile(pattern: str) -> Any:
         raise ValueError("too many brackets in each other") from None
     except Exception as error:  # the engine's own class has no other base
         raise ValueError(str(error)) from None
+
+
+def _leads_somewhere(text: str) -> bool:
+    """Whether it is an address, or may be one once the placeholder at its front is filled in."""
+    found = _PLACEHOLDER.match(text)
+    return text.lower().startswith(("https://", "http://")) or bool(found and found[1])
 
 
 def _strange(given: Iterable[str], known: Iterable[str]) -> list[str]:

@@ -1,25 +1,34 @@
 // A drawn phone: keeps the page as the server would draw it now.
+import { inPlace, popups, scroller } from "./chat.js";
 import { keepTime } from "./clock.js";
+import { note, take } from "./part.js";
 import { readPictures } from "./scan.js";
 
 const LONGEST_PAUSE = 10000; // milliseconds between two tries to reach the simulator
 
-// Fetch the page again and take over the parts that are different.
-async function refresh() {
-  const answer = await fetch(location.href);
-  if (!answer.ok) return;
-  const drawn = new DOMParser().parseFromString(await answer.text(), "text/html");
+let chat = null;
+let typed = ""; // a half-written message, while the foot shows something else
+
+// Take over the parts of a page that are different. `url`: where the person is now; `own`: they sent something; `moved`:
+// they went to another foot, and the focus goes with them.
+function show(text, { url = null, own = false, moved = false } = {}) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  if (url) history.replaceState(null, "", url);
+  const field = () => document.querySelector("#message");
+  typed = field()?.value ?? typed;
+  const wasAtEnd = chat?.atEnd();
   for (const part of document.querySelectorAll("[data-part]")) {
-    const fresh = drawn.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (fresh && fresh.innerHTML !== part.innerHTML) {
-      part.replaceChildren(...document.importNode(fresh, true).childNodes);
-      scrollDown(part);
-    }
+    const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
+    if (!fresh || !take(part, fresh)) continue;
+    if ("scroll" in part.dataset) chat.grown(wasAtEnd, own);
   }
+  if (field() && !field().value) field().value = typed;
+  if (moved) document.querySelector(".foot [autofocus], .tiles a, .sheet button, .menu button")?.focus();
 }
 
-function scrollDown(part) {
-  if ("scroll" in part.dataset) part.scrollTop = part.scrollHeight;
+async function refresh() {
+  const answer = await fetch(location.href, { headers: { "X-Simulator-Refresh": "1" } });
+  if (answer.ok) show(await answer.text());
 }
 
 // One refresh at a time; what changes meanwhile makes one more.
@@ -68,9 +77,15 @@ function showTitle(frame, title) {
   take();
 }
 
+document.querySelectorAll("[data-part]").forEach(note);
 const frame = document.querySelector("[data-frame]");
 if (frame) showTitle(frame, document.querySelector("[data-title]"));
-document.querySelectorAll("[data-scroll]").forEach(scrollDown);
+const messages = document.querySelector("[data-scroll]");
+if (messages) {
+  chat = scroller(messages, document.querySelector("[data-newer]"));
+  inPlace(show);
+  popups();
+}
 const finder = document.querySelector("[data-drop]");
 if (finder) readPictures(finder);
 keepTime(document.querySelector("[data-clock]"));

@@ -104,3 +104,11 @@ async def test_a_refusal_keeps_its_number(platform, codes):
     with pytest.raises(PlatformError) as caught:
         await codes.create("a", 600)
     assert caught.value.errcode == 48001
+
+
+@pytest.mark.gen_test
+async def test_the_simulator_gives_codes(client):
+    first, second = [await QRCodes(client).create("bindA1", seconds) for seconds in (600, 60)]
+    assert (first.seconds, second.seconds) == (600, 60)
+    assert first.url.startswith("http") and first.ticket
+    assert first.url != second.url

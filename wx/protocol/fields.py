@@ -195,27 +195,30 @@ def _field(take: Take, **default: object) -> Any:
 
 
 def _look(*names: str) -> Callable[[Fields], str | None]:
-    first = names[0]
-    if len(names) == 1 and "/" not in first:  # the way of nearly every field
-
-        def look(fields: Fields) -> str | None:
-            value = fields.get(first)
-            return clean(value) if isinstance(value, str) else None
-
-        return look
+    """Finds the first text under these names that is not empty, else "", else None."""
     paths = [name.split("/") for name in names]
 
-    def look_around(fields: Fields) -> str | None:
+    def look(fields: Fields) -> str | None:
         best: str | None = None
-        for path in paths:
-            for value in _found(fields, path):
-                if isinstance(value, str):
-                    best = clean(value)
-                    if best:
-                        return best
+        for name in names:
+            value = fields.get(name)
+            if isinstance(value, str):
+                best = clean(value)
+                if best:
+                    return best
         return best
 
-    return look_around
+    def look_inside(fields: Fields) -> str | None:
+        best: str | None = None
+        for value in (value for path in paths for value in _found(fields, path)):
+            if isinstance(value, str):
+                best = clean(value)
+                if best:
+                    return best
+        return best
+
+    # Both do the same; nearly every name is flat, and goes without building lists.
+    return look_inside if any("/" in name for name in names) else look
 
 
 def _whole(value: str, name: str, *, low: int, high: int) -> int:

@@ -1,8 +1,8 @@
 """The account's menu: read, and checked before the platform sees it (platform document, 7).
 
-It is an object ``{"button": […]}``. The shape that the platform answers, ``{"menu": {…}}``, is taken
-too. Its ``menuid`` is the number of the menu that was read and means nothing in the next one: it
-is left out. A ``conditionalmenu`` is refused: a file of which only a part goes up is not up.
+It is an object ``{"button": […]}``. The shape that the platform answers, ``{"menu": {…}}``, is
+taken too. Its ``menuid`` is the number of the menu that was read and means nothing in the next
+one: it is left out. A ``conditionalmenu`` is refused: half a file is not what was asked for.
 """
 
 import difflib

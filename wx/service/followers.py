@@ -19,6 +19,7 @@ from wx.wechat.users import Users
 
 log = logging.getLogger(__name__)
 
+ASKED_AT_ONCE = 20
 FUTURE_SECONDS = 600  # that the platform's clock may be ahead
 
 
@@ -40,10 +41,9 @@ class Followers:
         self._users = users
         self._bindings = bindings
         self._background = background
+        self._asking: set[int] = set()
 
-    def met(
-        self, conn: sqlite3.Connection, message: Incoming, *, now: float
-    ) -> Follower | None:
+    def met(self, conn: sqlite3.Connection, message: Incoming, *, now: float) -> Follower | None:
         """The follower behind a message, marked as following or not by what it says; None where
         it is nobody's, or somebody's whom we do not know and need not."""
         # A time far ahead would hold up every later change.
@@ -81,7 +81,7 @@ class Followers:
         came_by = "ADD_SCENE_QR_CODE" if message.ticket or message.scene else ""
         followers.mark_origin(conn, follower.id, came_by=came_by, scene=scene)
         log.info("follower %d follows", follower.id)
-        return [lambda: self._background.spawn(self._ask(follower))]
+        return [lambda: self.ask(follower)]
 
     def _authorization(
         self,
@@ -93,15 +93,21 @@ class Followers:
     ) -> list[Callable[[], None]]:
         """The person changed, took back or ended what they let us know (platform document, 3.7)."""
         if message.change == "modified":
-            return [lambda: self._background.spawn(self._ask(follower))]
+            return [lambda: self.ask(follower)]
         followers.mark_revoked(conn, follower.id)
         if message.change == "cancelled":
             self._bindings.end_of_follower(conn, follower.id, route="cancelled", now=now)
         log.info("follower %d: authorization %s, profile forgotten", follower.id, message.change)
         return []
 
+    def ask(self, follower: Follower) -> None:
+        """Ask the platform, in the background, for what its events leave out: language, how they
+        came, unionid. In a crowd not for everybody: there is a next time."""
+        if follower.id not in self._asking and len(self._asking) < ASKED_AT_ONCE:
+            self._asking.add(follower.id)
+            self._background.spawn(self._ask(follower))
+
     async def _ask(self, follower: Follower) -> None:
-        """Ask the platform for what its events leave out: language, how they came, unionid."""
         openid = follower.profile.openid
         try:
             info = await self._users.info(openid)
@@ -109,6 +115,8 @@ class Followers:
             # An account without the right still has followers, and they can be bound.
             log.info("follower %d: details not read: %s", follower.id, error)
             return
+        finally:
+            self._asking.discard(follower.id)
         if not info.following:
             return
         now = self._clock.now()

@@ -165,6 +165,8 @@ class Inbox:
             answer = answer or self._replies.answer(conn, message, follower, now=now, after=after)
         if not incoming.answerable(message):
             answer = None
+        if follower and answer and answer.spoken and not follower.language:
+            after.append(lambda: self._followers.ask(follower))
         return Effect(answer, after)
 
     def _revealed(self, kept: Kept) -> bytes:

@@ -37,11 +37,15 @@ _YES = {"是", "是的", "好", "好的", "确认", "确定", "解绑", "unbind"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said: ``reply``, None for nothing; and what the secret in it is derived from, which
-    stands in the reply's text as a mark."""
+    """What is said: ``reply``, None for nothing.
+
+    ``hidden``: what the secret in it is derived from; in the reply's text stands a mark for it.
+    ``spoken``: it is in the follower's language, so that had better be known.
+    """
 
     reply: Reply | None
     hidden: str = ""
+    spoken: bool = True
 
 
 class Replies:
@@ -166,7 +170,8 @@ class Replies:
             drafts = rule.reply
             language = self._speech.language(follower)
             draft = drafts.get(language) or drafts.get("") or next(iter(drafts.values()))
-            return Answer(reply.drafted(draft.kind, draft.parts, message.fields))
+            made = reply.drafted(draft.kind, draft.parts, message.fields)
+            return Answer(made, spoken=len(drafts) > 1)
         return None
 
     def _text(self, text: str, **details: str) -> Answer:

@@ -87,6 +87,9 @@ class Api(RequestHandler):
         """The answer in case of success; raises Failure otherwise."""
         raise Failure(40066)
 
+    async def before_answer(self) -> None:
+        """What happens after the work and before the answer goes out."""
+
     def prepare(self) -> None:
         if not self.simulator.is_own_host(self.request.host):
             raise HTTPError(421)
@@ -133,6 +136,7 @@ class Api(RequestHandler):
             self._send_json(self._refusal(Failure(fault.errcode or 0)), fault.content_type)
             return
         answer = self._answer(verb, path)
+        await self.before_answer()
         if fault is not None:
             answer = self._refusal(Failure(-1))
         self._send_json(answer)

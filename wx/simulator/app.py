@@ -28,8 +28,9 @@ from wx.simulator.oauth import (
     is_loopback,
 )
 from wx.simulator.phone import Phone
-from wx.simulator.pushes import Delivery, Pushes, Webhook
+from wx.simulator.pushes import Delivery, Pushes
 from wx.simulator.template import SAMPLE
+from wx.simulator.webhook import Webhook
 from wx.simulator.world import World
 
 LOG_LENGTH = 500  # calls that are remembered, and deliveries
@@ -214,6 +215,7 @@ class Simulator:
                 (r"/phone/scan", web.Scan),
                 (r"/phone/(\w+)", pages.Chats),
                 (r"/phone/(\w+)/chat", pages.Chat),
+                (r"/phone/(\w+)/menu", pages.Menu),
                 (r"/phone/(\w+)/account", pages.Account),
                 (r"/phone/(\w+)/scan", pages.Scanner),
                 (r"/phone/(\w+)/browser", pages.WebPage),
@@ -226,6 +228,7 @@ class Simulator:
                 (r"/admin/state", admin.StateAdmin),
                 (r"/admin/webhook", admin.WebhookAdmin),
                 (r"/admin/push", admin.PushAdmin),
+                (r"/admin/pushes", admin.PushesAdmin),
                 (r"/avatar/(\w+)\.svg", users.Avatar),
             ],
             default_handler_class=Api,

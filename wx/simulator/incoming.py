@@ -64,7 +64,7 @@ def complete(kind: str, parts: Mapping[str, str]) -> dict[str, str]:
     if unknown := set(parts) - set(PARTS[kind]):
         known = ", ".join(PARTS[kind])
         raise ValueError(f"{kind} has no {', '.join(sorted(unknown))}, only: {known}")
-    found = PARTS[kind] | parts
+    found = PARTS[kind] | dict(parts)
     for name in _MADE_UP:
         if found.get(name) == "":
             found[name] = secrets.token_urlsafe(48)

@@ -16,9 +16,14 @@ _OTHER_KINDS = {
 
 
 class TemplateSend(Api):
-    """``POST /cgi-bin/message/template/send``."""
+    """``POST /cgi-bin/message/template/send``; what became of it is told by a receipt."""
 
     verb = "POST"
+    sent: tuple[Person, int] | None = None  # to whom, and the msgid
+
+    async def before_answer(self) -> None:
+        if self.sent is not None:
+            await self.simulator.pushes.receipt(*self.sent)
 
     def reply(self) -> dict[str, Any]:
         require_access_token(self)
@@ -46,6 +51,9 @@ class TemplateSend(Api):
         msgid = (1 << 60) + secrets.randbits(58)
         if key[1]:
             self.simulator.sent_templates[key] = (now, msgid)
+        self.sent = (person, msgid)
+        if self.simulator.pushes.receipt_status.startswith("failed"):
+            return {"errcode": 0, "errmsg": "ok", "msgid": msgid}
         message = Message("template", "", world.clock.now(), template.title)
         message.fields = template.lines(data)
         message.url = str(body.get("url") or "")

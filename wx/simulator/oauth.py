@@ -278,7 +278,7 @@ class UserInfo(Sns):
             "openid": person.openid,
             "nickname": person.nickname,
             "sex": person.sex if known else 0,
-            "language": "zh_CN",
+            "language": person.language,
             "province": person.province if known else "",
             "city": person.city if known else "",
             "country": person.country if known else "",

@@ -1,93 +1,60 @@
 """The platform's sender: what people do is posted to the account's webhook (section 3)."""
 
 import asyncio
-import re
 import secrets
-import time
 from collections import defaultdict
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 
 from wx.protocol import xml
-from wx.protocol.envelope import Envelope
-from wx.protocol.signature import sign
+from wx.simulator.oauth import is_loopback
 from wx.simulator.reply import BrokenReply, UndeliveredReply, is_watched, judge
+from wx.simulator.webhook import Stamp, Webhook, WebhookRefused
 from wx.simulator.world import Message, Person
 
 if TYPE_CHECKING:
     from wx.simulator.app import Simulator
 
-# What the phone shows where an answer is missing or broken; a page translates it.
+# What the phone shows where an answer is missing or broken; its page translates it.
 OUT_OF_ORDER = "This account's service is out of order. Please try again later."
-MODES = ("plain", "compatible", "safe")
 _CONNECTIONS = 1000  # posts that may be under way at once
 _MAX_BODY = 1 << 20  # of an answer
-
-
-class WebhookRefused(ValueError):
-    """The console does not save this webhook; the reason is a sentence."""
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """The server configuration of the account (3.1)."""
-
-    url: str
-    token: str = field(repr=False)
-    aes_key: str = field(default="", repr=False)
-    mode: str = "plain"
-
-    def problem(self) -> str:
-        """What the console finds wrong before it asks the server; "" for nothing."""
-        try:
-            parts = urlsplit(self.url)
-            usable = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc
-        except ValueError:
-            usable = False
-        if not usable:
-            return "the URL is no http or https address"
-        if not re.fullmatch(r"[A-Za-z0-9]{3,32}", self.token):
-            return "the Token must be 3 to 32 letters and digits"
-        if self.mode not in MODES:
-            return f"the mode must be one of: {', '.join(MODES)}"
-        if (self.aes_key or self.mode != "plain") and not re.fullmatch(
-            r"[A-Za-z0-9]{43}", self.aes_key
-        ):
-            return "the EncodingAESKey must be 43 letters and digits"
-        return ""
+_WRONG_TOKEN = "TheTokenOfSomebodyElse"
 
 
 @dataclass
 class Delivery:
     """One post to the webhook, and how it ended.
 
-    ``outcome`` is one of: answered (a bubble, or people of the account take over), silent
-    (``success`` or nothing), broken (another body), late (after the deadline), dropped (no
-    connection, or none that lasted), refused (a status that is not 200).
+    ``outcome`` is one of: answered (with a reply), silent (``success`` or nothing), broken
+    (another body), late (after the deadline), dropped (no connection, or none that lasted),
+    refused (a status that is not 200).
     """
 
     person: Person
     kind: str  # MsgType
     name: str  # the MsgId, or the event's name
     attempt: int  # from 1
-    at: float  # when it was sent, in Unix seconds
+    at: float  # Unix seconds
     url: str = field(repr=False)  # with its query
     body: bytes = field(repr=False)
     outcome: str = ""
     status: int | None = None
-    seconds: float = 0.0
-    reason: str = ""  # what is wrong with the answer
+    seconds: float = 0.0  # until it ended
+    reason: str = ""  # what is wrong with a reply
 
 
 @dataclass
 class _Push:
+    """Something to tell. ``fields`` is empty where a caller gave a whole body."""
+
     person: Person
-    fields: Mapping[str, object]  # what can be told of it; empty for raw bytes
+    fields: Mapping[str, object]
     message: bytes
 
 
@@ -98,18 +65,19 @@ class Pushes:
         simulator: whose webhook, people and log.
 
     Attributes:
-        tries: how often a push is posted where no answer of status 200 comes.
+        tries: how often a push is posted while no answer of status 200 comes (3.5).
         deadline: seconds for a whole answer.
         gap: seconds between two tries.
-        time_scale: all seconds here are divided by it, so that tests wait shorter.
-        duplicate: how many copies of each push are posted at once. The first answer counts.
-        delay: seconds before a push is posted.
-        reorder: so many pushes of a person are gathered, then posted last one first, at once.
-        bad_signature: posts carry wrong signatures.
-        stale: seconds that a post's timestamp lies back.
-        receipt_status: what a receipt says of a template message; one that failed reaches no chat.
-        receipt_delay: seconds after the message was taken.
-        receipt_first: the receipt comes before the message's sender has his reply.
+        time_scale: all seconds here are divided by it, for tests in a hurry.
+        duplicate: how many copies of each push are posted at once; one answer is shown.
+        delay: seconds that a push waits for its turn to be posted.
+        reorder: so many pushes of a person are gathered, then posted at once, last one first.
+        bad_signature: posts are signed with another token.
+        stale: how many seconds a post's timestamp lies back.
+        receipt_status: what receipts say of template messages; those that failed reach no chat,
+            and with "" no receipt comes.
+        receipt_delay: seconds from the message to its receipt.
+        receipt_first: the receipt comes before the answer to the message's sender.
     """
 
     tries = 3
@@ -127,30 +95,31 @@ class Pushes:
 
     def __init__(self, simulator: "Simulator") -> None:
         self._simulator = simulator
+        self._world = simulator.world
         self._tasks: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._gathered: dict[str, list[_Push]] = {}
         self._client: SimpleAsyncHTTPClient | None = None  # made on the loop that it runs on
 
     def push(self, person: Person, fields: Mapping[str, object] | bytes) -> None:
-        """Post this in the background, after what is already on its way for the person.
+        """Post this in the background, after what is already under way for the person.
 
         Does nothing without a webhook.
 
         Args:
             person: who did it, and whose chat gets the answer.
-            fields: what the platform tells. ToUserName, FromUserName and CreateTime are added
-                unless they are there; None leaves one out. Or a whole body, as bytes, sent as is.
+            fields: what is told. ToUserName, FromUserName and CreateTime are added unless they
+                are there; None leaves one out. Or a whole message, as bytes.
 
         Raises:
-            ValueError: a field has a name that XML has not.
+            ValueError: XML has no such name for a field.
             TypeError: a field's value cannot be written.
         """
         if self._simulator.webhook is None:
             return
         push = self._made(person, fields)
         if self.reorder < 2:
-            self._start(self._in_turn(push))
+            self._start(self._post_in_turn(push))
             return
         gathered = self._gathered.setdefault(person.id, [])
         gathered.append(push)
@@ -158,11 +127,15 @@ class Pushes:
             self._let_go(person.id)
 
     def replay(self, delivery: Delivery) -> None:
-        """Post in the background what was posted before, to the letter, once."""
-        self._start(self._replay(delivery))
+        """Post once more, to the letter, what was posted; no answer to it is shown."""
+        webhook = self._simulator.webhook
+        if webhook is not None:
+            now = self._world.clock.now()
+            again = replace(delivery, at=now, outcome="", status=None, seconds=0.0, reason="")
+            self._start(self._post_again(again, webhook))
 
     async def receipt(self, person: Person, msgid: int) -> None:
-        """Tell what became of a template message: at once if receipts come first, else later."""
+        """Tell what became of a template message, now or a little later."""
         if self._simulator.webhook is None or not self.receipt_status:
             return
         event = {
@@ -172,42 +145,35 @@ class Pushes:
             "Status": self.receipt_status,
         }
         push = self._made(person, event)
-        # Not in the person's turn: the sender of the message may be inside a post of that turn.
+        # Out of turn: whoever sent the message may have a post of that turn open.
         if self.receipt_first:
             await self._post_all(push)
         else:
-            self._start(self._later(push))
+            self._start(self._post_later(push))
 
     async def check(self, webhook: Webhook) -> None:
-        """Ask the server to send back a word, as the console does (3.1).
+        """Have the server send a word back, as the console does (3.1).
 
         Raises:
-            WebhookRefused: it did not, or the configuration is wrong in itself.
+            WebhookRefused: it did not, or the configuration itself is wrong.
         """
-        if problem := webhook.problem() or self._foreign(webhook.url):
-            raise WebhookRefused(problem)
+        webhook.require_sound()
+        self._require_near(webhook.url)
         echo = str(secrets.randbelow(10**19))
-        timestamp, nonce = self._stamp()
-        query = {
-            "signature": sign(webhook.token, timestamp, nonce),
-            "timestamp": timestamp,
-            "nonce": nonce,
-            "echostr": echo,
-        }
-        request = self._request(_with_query(webhook.url, query), "GET", None)
+        address = webhook.check_address(echo, self._stamp())
         try:
-            answer = await self._http().fetch(request, raise_error=False)
+            answer = await self._fetch(HTTPRequest(address, headers=_HEADERS))
         except HTTPTimeoutError:
             raise WebhookRefused("the server did not answer in time") from None
         except (HTTPError, OSError, ValueError):
             raise WebhookRefused("nobody answers at the URL") from None
         if answer.code != 200:
-            raise WebhookRefused(f"the server answered the check with {answer.code}")
+            raise WebhookRefused(f"the server answered with {answer.code}")
         if answer.body != echo.encode():
-            raise WebhookRefused("the server did not answer the check with exactly the echostr")
+            raise WebhookRefused("the server did not answer with exactly the echostr")
 
     async def settled(self) -> None:
-        """Wait until nothing is under way, receipts included; lets go what was gathered."""
+        """Wait until nothing is under way, receipts included; what was gathered is let go."""
         for name in list(self._gathered):
             self._let_go(name)
         while self._tasks:
@@ -228,7 +194,7 @@ class Pushes:
     def _made(self, person: Person, fields: Mapping[str, object] | bytes) -> _Push:
         if isinstance(fields, bytes):
             return _Push(person, {}, fields)
-        whole = self._simulator.world.header(person) | fields
+        whole = self._world.header(person) | dict(fields)
         whole = {name: value for name, value in whole.items() if value is not None}
         return _Push(person, whole, xml.write(whole))
 
@@ -241,57 +207,137 @@ class Pushes:
         for push in reversed(self._gathered.pop(name, [])):
             self._start(self._post_all(push))
 
-    async def _in_turn(self, push: _Push) -> None:
+    async def _post_in_turn(self, push: _Push) -> None:
         async with self._turns[push.person.id]:
             await self._pause(self.delay)
             await self._post_all(push)
 
-    async def _later(self, push: _Push) -> None:
+    async def _post_later(self, push: _Push) -> None:
         await self._pause(self.receipt_delay)
         await self._post_all(push)
 
-    async def _replay(self, delivery: Delivery) -> None:
-        again = Delivery(
-            delivery.person,
-            delivery.kind,
-            delivery.name,
-            delivery.attempt + 1,
-            self._simulator.world.clock.now(),
-            delivery.url,
-            delivery.body,
-        )
-        await self._deliver(again)
+    async def _post_again(self, delivery: Delivery, webhook: Webhook) -> None:
+        await self._deliver(delivery, webhook)
 
     async def _post_all(self, push: _Push) -> None:
-        """Post all copies of a push, and show the first answer."""
-        copies = await asyncio.gather(*(self._post(push) for _ in range(max(self.duplicate, 1))))
-        answered = [messages for messages in copies if messages is not None]
-        if not is_watched(push.fields):
-            return
-        world = self._simulator.world
-        shown = [Message("system", OUT_OF_ORDER, world.clock.now())]
-        for message in answered[0] if answered else shown:
-            world.deliver(push.person, message)
+        """Post all copies of a push, and show the answer where one can be seen."""
+        answers = await asyncio.gather(*(self._post(push) for _ in range(max(self.duplicate, 1))))
+        if push.person.following and is_watched(push.fields):
+            for message in _best(answers):
+                self._world.deliver(push.person, message)
 
-    async def _post(self, push: _Push) -> list[Message] | None:
-        """Post a push until it is answered; the messages of the answer, or None without one."""
-        for attempt in range(1, self.tries + 1):
-            webhook = self._simulator.webhook
-            if webhook is None:
-                return []
-            if attempt > 1:
-                await self._pause(self.gap)
-            url, body = self._sealed(webhook, push)
+    async def _post(self, push: _Push) -> list[Message]:
+        """Post one copy until it is answered; what the phone shows of that."""
+        attempt = 1
+        while (webhook := self._simulator.webhook) is not None:
+            url, body = self._sealed(push, webhook)
+            fields = push.fields
             delivery = Delivery(
                 push.person,
-                str(push.fields.get("MsgType", "")),
-                str(push.fields.get("MsgId", push.fields.get("Event", ""))),
-                attempt,
-                self._simulator.world.clock.now(),
-                url,
-                body,
+                kind=str(fields.get("MsgType", "")),
+                name=str(fields.get("MsgId") or fields.get("Event", "")),
+                attempt=attempt,
+                at=self._world.clock.now(),
+                url=url,
+                body=body,
             )
-            answer = await self._deliver(delivery)
-            if answer is not None:
-                return self._judged(delivery, answer, webhook)
+            shown = await self._deliver(delivery, webhook)
+            if shown is not None:
+                return shown
+            if attempt >= self.tries:
+                return [self._line()]
+            attempt += 1
+            await self._pause(self.gap)
+        return []
+
+    async def _deliver(self, delivery: Delivery, webhook: Webhook) -> list[Message] | None:
+        """One post; what the phone shows of the answer, or None where none came."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            answer = await self._fetch(_post_request(delivery))
+            delivery.status = answer.code
+            if answer.code == 200:
+                return self._judge(delivery, answer.body, webhook)
+            delivery.outcome = "refused"
+        except HTTPTimeoutError:
+            delivery.outcome = "late"
+        except (HTTPError, OSError, ValueError):
+            delivery.outcome = "dropped"
+        finally:
+            delivery.seconds = loop.time() - began
+            self._simulator.record_delivery(delivery)
         return None
+
+    def _judge(self, delivery: Delivery, body: bytes, webhook: Webhook) -> list[Message]:
+        delivery.outcome = "broken"
+        try:
+            verdict = judge(
+                body,
+                delivery.person,
+                self._world,
+                envelope=webhook.envelope(self._world.app_id),
+                sealed_only=webhook.mode == "safe",
+            )
+        except BrokenReply as error:
+            delivery.reason = str(error)
+            return [self._line()]
+        except UndeliveredReply as error:
+            delivery.reason = str(error)
+            return []
+        delivery.outcome = "silent" if verdict.silent else "answered"
+        return verdict.messages
+
+    def _line(self) -> Message:
+        return Message("system", OUT_OF_ORDER, self._world.clock.now())
+
+    def _sealed(self, push: _Push, webhook: Webhook) -> tuple[str, bytes]:
+        if self.bad_signature:
+            webhook = replace(webhook, token=_WRONG_TOKEN)
+        return webhook.post(
+            push.message,
+            stamp=self._stamp(),
+            openid=push.person.openid,
+            account_id=self._world.account_id,
+            app_id=self._world.app_id,
+        )
+
+    def _stamp(self) -> Stamp:
+        moment = int(self._world.clock.now() - self.stale)
+        return Stamp(str(moment), str(10**9 + secrets.randbelow(10**9)))
+
+    def _require_near(self, url: str) -> None:
+        """Nothing that is played here may reach a stranger's server."""
+        parts = urlsplit(url)
+        host, hosts = parts.hostname or "", self._simulator.oauth_hosts or []
+        if not (is_loopback(host) or host in hosts or parts.netloc in hosts):
+            raise WebhookRefused("the URL is neither at this machine nor at a configured host")
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            await asyncio.sleep(seconds / self.time_scale)
+
+    async def _fetch(self, request: HTTPRequest) -> HTTPResponse:
+        if self._client is None:
+            self._client = SimpleAsyncHTTPClient(
+                force_instance=True, max_clients=_CONNECTIONS, max_body_size=_MAX_BODY
+            )
+        seconds = self.deadline / self.time_scale
+        request.connect_timeout = request.request_timeout = seconds
+        request.follow_redirects = False
+        return await self._client.fetch(request, raise_error=False)
+
+
+_HEADERS = {"User-Agent": "Mozilla/4.0", "Accept": "*/*"}
+
+
+def _post_request(delivery: Delivery) -> HTTPRequest:
+    headers = _HEADERS | {"Content-Type": "text/xml"}
+    return HTTPRequest(delivery.url, "POST", headers=headers, body=delivery.body)
+
+
+def _best(answers: list[list[Message]]) -> list[Message]:
+    """What is shown of the answers to the copies of one push: a reply rather than silence, and
+    silence rather than the line that nothing came."""
+    usable = [one for one in answers if not any(message.kind == "system" for message in one)]
+    return max(usable, key=bool) if usable else answers[0]

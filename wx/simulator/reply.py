@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from wx.protocol import xml
 from wx.protocol.envelope import Damaged, Envelope
-from wx.protocol.signature import matches
 from wx.simulator import incoming
 from wx.simulator.world import Message, Person, World
 
@@ -65,7 +64,8 @@ def judge(
         fields = _opened(fields, envelope)
     elif sealed_only:
         raise BrokenReply("not sealed, in safe mode")
-    if fields.get("ToUserName") != person.openid or fields.get("FromUserName") != world.account_id:
+    to, sender = _text(fields, "ToUserName"), _text(fields, "FromUserName")
+    if (to, sender) != (person.openid, world.account_id):
         raise UndeliveredReply("ToUserName and FromUserName are not those of the push, swapped")
     if not _NUMBER.fullmatch(_text(fields, "CreateTime")):
         raise BrokenReply("CreateTime is no number")
@@ -141,10 +141,8 @@ def _article(item: object, world: World) -> Message:
     if not isinstance(item, dict):
         raise BrokenReply("an article is empty")
     _text(item, "Title")
-    parts = _optional(
-        item, title="Title", description="Description", picture="PicUrl", url="Url"
-    )
-    return Message("news", "", world.clock.now(), picture=parts["picture"], parts=parts)
+    parts = _optional(item, title="Title", description="Description", picture="PicUrl", url="Url")
+    return Message("news", "", world.clock.now(), parts=parts)
 
 
 def _transfer(fields: xml.Fields, world: World) -> list[Message]:

@@ -25,18 +25,19 @@ class UserInfo(Api):
             raise Failure(40003)
         if not person.following:
             return {"subscribe": 0, "openid": person.openid}
+        code = person.followed_code
         return {
             "subscribe": 1,
             "openid": person.openid,
-            "language": "zh_CN",
+            "language": person.language,
             "subscribe_time": int(person.followed_at),
             "unionid": person.unionid,
             "remark": "",
             "groupid": 0,
             "tagid_list": [],
-            "subscribe_scene": "ADD_SCENE_QR_CODE",
-            "qr_scene": 0,
-            "qr_scene_str": "",
+            "subscribe_scene": person.came_by,
+            "qr_scene": int(code.scene) if code and code.numeric else 0,
+            "qr_scene_str": code.scene if code and not code.numeric else "",
         }
 
 

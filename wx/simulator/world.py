@@ -337,4 +337,4 @@ class World:
         if not person.following and fields.get("Event") != "unsubscribe":
             return
         for listener in list(self.listeners):
-            listener(person, self.header(person) | fields)
+            listener(person, self.header(person) | dict(fields))

@@ -44,9 +44,7 @@ def add(conn: sqlite3.Connection, kept: Kept) -> None:
     )
 
 
-def list_seen(
-    conn: sqlite3.Connection, *, after: float, limit: int
-) -> list[tuple[bytes, bytes]]:
+def list_seen(conn: sqlite3.Connection, *, after: float, limit: int) -> list[tuple[bytes, bytes]]:
     """Signature and body of what was received after then, the newest first."""
     rows = conn.execute(
         """SELECT signature, body FROM inbox
