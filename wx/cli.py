@@ -382,12 +382,15 @@ def _print_menu(found: dict[str, Any] | None) -> int:
 
 def _print_pushed(pushed: dict[str, Any], replies: Iterable[rules.Rule]) -> None:
     from wx.protocol import menu
+    from wx.service.replies import WORDS
 
     count = len(pushed["button"])
     shown = f"{count} button{'s' if count > 1 else ''}"
     print(f"menu of {shown} is up; phones show it within five minutes", flush=True)
     for key in menu.keys(pushed, of={"click"}):
-        if not any(rules.fits(rule, "click", key=key) for rule in replies):
+        if key.casefold() not in WORDS and not any(
+            rules.fits(rule, "click", key=key) for rule in replies
+        ):
             print(f'wxbind: no reply rule answers a click with the key "{key}"', file=sys.stderr)
 
 

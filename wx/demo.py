@@ -147,12 +147,14 @@ wxbind demo
      password 密码           {password}
   2. virtual phone 虚拟手机  {phone}/
 
-打开第一个地址并登录，绑定页会显示二维码。点它下方的“打开虚拟手机”，在手机上关注，看电脑上的页面自己变成
-“绑定成功”。在聊天里发文字、语音、图片、位置，点底部的菜单，发送“状态”或“解绑”。加 --bind-route oauth 可试另一条
-路（先关注，再扫码授权）。bob 用同一个密码。按 Ctrl-C 结束。
+打开第一个地址并登录，绑定页会显示二维码。点它下方的“打开虚拟手机”，在手机上关注，
+看电脑上的页面自己变成“绑定成功”。在聊天里发文字、语音、图片、位置，点底部的菜单，
+发送“状态”或“解绑”。加 --bind-route oauth 可试另一条路：先关注，再扫码同意。
+bob 用同一个密码。按 Ctrl-C 结束。
 
 Open the first address and log in; the bind page shows a code. Press "Open the virtual phone"
 below it, follow the account there, and watch the page change by itself. In the chat, send texts,
-voice, pictures, a place, tap the menu at the foot, send "status" or "unbind". --bind-route oauth
-plays the other route (follow, then scan and agree). bob has the same password. Ctrl-C ends the demo.
+voice, pictures, a place, tap the menu at the foot, send "status" or "unbind". With --bind-route
+oauth the demo plays the other route: follow, then scan and agree. bob has the same password.
+Ctrl-C ends the demo.
 """

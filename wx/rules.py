@@ -27,8 +27,8 @@ KEY_BYTES = 128  # WeChat's limit for the key of a button (platform document, 7)
 REPEATS = 10_000
 MATCH_SECONDS = 0.02
 
-# ``{Name}``; doubled braces stand for single ones, and any other brace for itself: as they are filled
-# in by wx.protocol.reply.
+# ``{Name}``; doubled braces stand for single ones, any other brace for itself. It is filled in by
+# wx.protocol.reply, which reads it alike.
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 # What a pattern is held against, by the kinds that can have one.

@@ -1,30 +1,33 @@
 // The chat: sends without leaving the page, stays at the end while one is there, and closes what was opened.
 
 const NEAR = 60; // pixels from the end of the chat that still count as its end
+export const REFRESH = { headers: { "X-Simulator-Refresh": "1" } }; // nobody opened the chat: it only looks again
 
-// The list of messages. `atEnd` before a change tells what to do after it.
-export function scroller(chat, newer) {
-  const atEnd = () => chat.scrollHeight - chat.scrollTop - chat.clientHeight < NEAR;
+// The messages' scroll position. The box is laid out from its end, where scrollTop is 0; it is negative above.
+export function scroller(box, newer) {
+  const atEnd = () => box.scrollTop > -NEAR;
   const down = () => {
-    chat.scrollTop = chat.scrollHeight;
+    box.scrollTop = 0;
     newer.hidden = true;
   };
-  chat.addEventListener("scroll", () => {
+  box.addEventListener("scroll", () => {
     if (atEnd()) newer.hidden = true;
   });
   newer.addEventListener("click", () => {
     down();
-    chat.focus({ preventScroll: true });
+    box.focus({ preventScroll: true });
   });
-  // The foot grows and shrinks; who reads the last message goes on seeing it.
-  let held = true;
-  chat.addEventListener("scroll", () => (held = atEnd()));
-  new ResizeObserver(() => held && down()).observe(chat);
-  down();
   return {
-    atEnd,
-    // `own`: the person has just sent it, and wants to see it.
-    grown: (wasAtEnd, own) => (wasAtEnd || own ? down() : (newer.hidden = false)),
+    down,
+    // Whoever reads further up goes on reading there while `change` makes the list longer.
+    around(change) {
+      const ended = atEnd();
+      const top = box.scrollTop + box.scrollHeight;
+      if (!change()) return;
+      if (ended) return down();
+      box.scrollTop = top - box.scrollHeight;
+      newer.hidden = false;
+    },
   };
 }
 
@@ -34,7 +37,7 @@ export function inPlace(show) {
     const link = event.target.closest("a[data-swap]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    const answer = await fetch(link.href, { headers: { "X-Simulator-Refresh": "1" } }).catch(() => null);
+    const answer = await fetch(link.href, REFRESH).catch(() => null);
     if (answer?.ok) show(await answer.text(), { url: answer.url, moved: true });
     else location.assign(link.href);
   });
@@ -42,51 +45,45 @@ export function inPlace(show) {
     const form = event.target;
     if (!("send" in form.dataset)) return;
     event.preventDefault();
-    if (form.hasAttribute("aria-busy")) return; // a double press sends once
-    form.setAttribute("aria-busy", "true");
+    if (form.ariaBusy) return; // a double press sends once
+    form.ariaBusy = "true";
     const body = new URLSearchParams(new FormData(form, event.submitter));
     const answer = await fetch(form.action, { method: "POST", body }).catch(() => null);
-    form.removeAttribute("aria-busy");
+    form.ariaBusy = null;
     if (!answer) return;
     // A button of the menu that opens a page.
     if (answer.redirected && new URL(answer.url).pathname !== location.pathname) {
       location.assign(answer.url);
       return;
     }
-    if (answer.ok) form.reset();
-    closePopups();
+    if (answer.ok && form.matches(".write")) form.elements.text.value = "";
+    for (const popup of opened()) popup.open = false;
     const url = answer.redirected ? answer.url : null;
     show(await answer.text(), { url, own: answer.ok, moved: form.matches(".sheet") });
   });
 }
 
-// Menus above the foot's buttons close like WeChat's: by a tap elsewhere, or by Escape.
+// Menus above the foot's buttons close like WeChat's, by a tap elsewhere or by Escape; arrows walk through them.
 export function popups() {
   document.addEventListener("click", (event) => {
-    for (const one of opened()) if (!one.contains(event.target)) one.open = false;
+    for (const popup of opened()) if (!popup.contains(event.target)) popup.open = false;
   });
   document.addEventListener("keydown", (event) => {
-    const [one] = opened();
-    if (!one) return;
-    const ways = { Escape: () => [one.querySelector("summary"), (one.open = false)][0], ArrowUp: -1, ArrowDown: 1 };
-    const way = ways[event.key];
-    if (way === undefined) return;
+    const [popup] = opened();
+    if (!popup || !["Escape", "ArrowUp", "ArrowDown"].includes(event.key)) return;
     event.preventDefault();
-    (typeof way === "function" ? way() : neighbour(one, way)).focus();
+    if (event.key === "Escape") {
+      popup.open = false;
+      popup.querySelector("summary").focus();
+      return;
+    }
+    const buttons = [...popup.querySelectorAll("button")];
+    const at = buttons.indexOf(document.activeElement);
+    const next = event.key === "ArrowDown" ? at + 1 : Math.max(at, 0) - 1;
+    buttons.at(next % buttons.length).focus();
   });
-}
-
-function neighbour(popup, step) {
-  const buttons = [...popup.querySelectorAll("button")];
-  const at = buttons.indexOf(document.activeElement);
-  if (at < 0) return step > 0 ? buttons[0] : buttons.at(-1);
-  return buttons[(at + step + buttons.length) % buttons.length];
 }
 
 function opened() {
   return document.querySelectorAll("[data-popup][open]");
-}
-
-function closePopups() {
-  for (const one of opened()) one.open = false;
 }

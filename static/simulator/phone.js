@@ -1,33 +1,40 @@
 // A drawn phone: keeps the page as the server would draw it now.
-import { inPlace, popups, scroller } from "./chat.js";
+import { REFRESH, inPlace, popups, scroller } from "./chat.js";
 import { keepTime } from "./clock.js";
 import { note, take } from "./part.js";
 import { readPictures } from "./scan.js";
 
 const LONGEST_PAUSE = 10000; // milliseconds between two tries to reach the simulator
+// Where the focus goes in a foot that was just opened.
+const FIRST = ".foot [autofocus], .tiles a, .sheet button, .buttons > li > button, .buttons summary";
 
-let chat = null;
+let chat = { around: (change) => change(), down() {} };
 let typed = ""; // a half-written message, while the foot shows something else
+let version = Number(document.body.dataset.version); // of what is shown
 
 // Take over the parts of a page that are different. `url`: where the person is now; `own`: they sent something; `moved`:
 // they went to another foot, and the focus goes with them.
 function show(text, { url = null, own = false, moved = false } = {}) {
   const page = new DOMParser().parseFromString(text, "text/html");
+  const its = Number(page.body.dataset.version);
+  if (!(its >= version)) return; // overtaken by another answer, or no phone at all
+  version = its;
   if (url) history.replaceState(null, "", url);
   const field = () => document.querySelector("#message");
   typed = field()?.value ?? typed;
-  const wasAtEnd = chat?.atEnd();
   for (const part of document.querySelectorAll("[data-part]")) {
     const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (!fresh || !take(part, fresh)) continue;
-    if ("scroll" in part.dataset) chat.grown(wasAtEnd, own);
+    if (!fresh) continue;
+    if (part.dataset.part === "chat") chat.around(() => take(part, fresh));
+    else take(part, fresh);
   }
   if (field() && !field().value) field().value = typed;
-  if (moved) document.querySelector(".foot [autofocus], .tiles a, .sheet button, .menu button")?.focus();
+  if (own) chat.down();
+  if (moved) document.querySelector(FIRST)?.focus();
 }
 
 async function refresh() {
-  const answer = await fetch(location.href, { headers: { "X-Simulator-Refresh": "1" } });
+  const answer = await fetch(location.href, REFRESH);
   if (answer.ok) show(await answer.text());
 }
 
@@ -48,7 +55,6 @@ function refresher() {
 }
 
 function listen(path, changed) {
-  let version = null;
   let pause = 500;
   const open = () => {
     const scheme = location.protocol === "https:" ? "wss" : "ws";
@@ -57,7 +63,6 @@ function listen(path, changed) {
       const frame = JSON.parse(data);
       pause = 500;
       if (frame.version !== version) changed();
-      version = frame.version;
     };
     socket.onclose = () => {
       setTimeout(open, pause);

@@ -1,6 +1,7 @@
 """What people write today: a webhook in Flask under gevent, with a durable row for each message.
 
-Run as ``python -m tests.bench.flask_webhook``; prints ``listening on URL``. Needs the extra `bench`.
+Run as ``python -m tests.bench.flask_webhook``; prints ``listening on URL``. Needs the extra
+`bench`.
 """
 
 import hashlib

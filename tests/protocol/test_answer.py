@@ -157,3 +157,18 @@ def test_seconds_are_a_positive_number_of_at_most_a_year(value):
     assert answer.seconds({"s": 366 * 86400}, "s", path=PATH) == 366 * 86400
     with pytest.raises(PlatformError):
         answer.seconds({"s": value}, "s", path=PATH)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("王小明\u202e🌻", "王小明🌻"),
+        (" two\nlines ", "two lines"),
+        ("a\x08b", "ab"),
+        ("x" * 200, "x" * 128),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_a_name_is_one_line_that_turns_nothing_around(value, name):
+    assert answer.name(value) == name

@@ -12,6 +12,7 @@ An expectation is one of three:
 Nothing that these bodies name may ever be opened, connected to, or looked up.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ LIMIT = 131072  # bytes; what the webhook reads at most
 
 @dataclass(frozen=True)
 class Case:
-    """A body, and what must become of it. ``content`` is only for accepted ones."""
+    """A body, and what must become of it. ``content`` is there for accepted ones only."""
 
     name: str
     body: bytes
@@ -227,7 +228,7 @@ class _Bodies:
         yield Case("encoding: a wrong byte order mark", mark + plain.encode(), REFUSED)
         yield Case("encoding: two byte order marks", b"\xef\xbb\xbf" * 2 + plain.encode(), REFUSED)
         for label in ("GBK", "GB18030", "Shift_JIS", "Big5", "ISO-8859-1"):
-            text = "é" if label == "ISO-8859-1" else "微"
+            text = "é" if label == "ISO-8859-1" else "微信"
             body = f'<?xml version="1.0" encoding="{label}"?>{self._content(text)}'.encode(label)
             yield Case(f"encoding: {label}, declared", body, REFUSED)
         body = self._content("你好").encode("gbk")
@@ -580,6 +581,7 @@ class _Bodies:
     def not_messages(self) -> Iterator[Case]:
         """Right XML that says nothing, or nothing that could be true."""
         event = {"MsgType": "event", "Content": None, "MsgId": None}
+        place = {"MsgType": "location", "Content": None, "Scale": "1"}
         for name, body in {
             "no fields": "<xml></xml>",
             "no fields, in short": "<xml/>",
@@ -609,8 +611,28 @@ class _Bodies:
             "CreateTime is infinite": self._xml(CreateTime="inf"),
             "CreateTime is far away": self._xml(CreateTime="9" * 30),
             "CreateTime has thousands of digits": self._xml(CreateTime="9" * 5_000),
-            "a place that is nowhere": self._xml(
-                MsgType="location", Content=None, Location_X="north", Location_Y="1", Scale="1"
+            "a nested MsgId": self._xml(MsgId="<a>1</a>"),
+            "MsgId is a word": self._xml(MsgId="first"),
+            "MsgId is negative": self._xml(MsgId="-1"),
+            "MsgId has thousands of digits": self._xml(MsgId="9" * 5_000),
+            "a text without Content": self._xml(Content=None),
+            "a text without MsgId": self._xml(MsgId=None),
+            "a nested Content": self._xml(Content="<a>hello</a>"),
+            "an image without MediaId": self._xml(MsgType="image", Content=None),
+            "ToUserName with blanks": self._xml(ToUserName=f" {self._account} "),
+            "FromUserName in Chinese": self._xml(FromUserName="微信"),
+            "FromUserName that is markup": self._xml(FromUserName="<![CDATA[<b>]]>"),
+            "FromUserName with a line break": self._xml(FromUserName=f"{self._sender}\nx"),
+            "FromUserName of a thousand": self._xml(FromUserName="o" * 1_000),
+            "MsgType with a blank": self._xml(MsgType="te xt"),
+            "MsgType of a thousand": self._xml(MsgType="t" * 1_000),
+            "a place that is nowhere": self._xml(**place, Location_X="north", Location_Y="1"),
+            "a place off the earth": self._xml(**place, Location_X="90.1", Location_Y="1"),
+            "a place that is no number": self._xml(**place, Location_X="NaN", Location_Y="nan"),
+            "a place that is infinite": self._xml(**place, Location_X="1", Location_Y="1e999"),
+            "a place without a longitude": self._xml(**place, Location_X="1"),
+            "a place seen from far away": self._xml(
+                **place | {"Scale": "9" * 100}, Location_X="1", Location_Y="1"
             ),
             "an event without a name": self._xml(**event),
             "an event with an empty name": self._xml(**event, Event=""),
@@ -665,7 +687,7 @@ class _Bodies:
             "brackets": ("<![CDATA[]]]]>", "]]"),
             "JSON": ('{"a": "b"}', '{"a": "b"}'),
             "a placeholder": ("{FromUserName} {{7*7}} %s", "{FromUserName} {{7*7}} %s"),
-            "line breaks": ("a\r\nb\rc\nd&#13;e", "a\nb\nc\nd\re"),
+            "line breaks": ("a\r\nb\rc\nd", "a\nb\nc\nd"),
             "a tab": ("a\tb", "a\tb"),
             "C1 controls and DEL": ("a\x7f\x80\x85\x9fb&#127;&#x80;c", "abc"),
             "characters beside the plane": ("𠀀\U0001fffe\U0010fffd", "𠀀\U0001fffe\U0010fffd"),
@@ -684,15 +706,11 @@ class _Bodies:
         for name, (content, read) in contents.items():
             yield Case(f"right: {name}", self._content(content).encode(), ACCEPTED, read)
         fields = self._fields()
+        one_by_one = re.findall(r"<(?:\w+)>.*?</\w+>", self._fields())
         plain = {
-            "pretty": self._xml()
-            .replace("<", "\n  <")
-            .replace("\n  </", "</")
-            .replace("\n  <![", "<!["),
-            "a line for each field": self._xml().replace("><", ">\r\n<"),
-            "the fields in another order": "<xml>"
-            + "".join(reversed(self._fields().replace("><F", ">\0<F").split("\0")))
-            + "</xml>",
+            "pretty": re.sub("<([A-Z]|/xml)", r"\n  <\1", self._xml()),
+            "a line for each field": re.sub("(</.*?>)", "\\1\r\n", self._xml()),
+            "the fields in another order": f"<xml>{''.join(reversed(one_by_one))}</xml>",
             "a line break at the end": self._xml() + "\n",
             "a comment at the end": self._xml() + "<!-- </xml> -->",
             "an instruction at the end": self._xml() + "<?a?>",

@@ -7,6 +7,8 @@ from typing import Any
 from wx.errors import PlatformError, Remedy
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Marks that change the direction of writing, up to the end of the line they stand in.
+_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _NEW_ACCESS_TOKEN = {40001, 40014, 42001}
 _RETRY = {-1}
 _PAUSE = {45009, 45011, 89501, 89503, 89506, 89507}
@@ -58,6 +60,12 @@ def clean(value: object, *, limit: int) -> str:
         return ""
     whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return _CONTROL.sub("", whole)[:limit]
+
+
+def name(value: object) -> str:
+    """``value`` as the name of somebody or something: one line of at most 128 characters that
+    cannot turn around the text beside it."""
+    return " ".join(_TURNS.sub("", clean(value, limit=128)).split())
 
 
 def text(answer: dict[str, Any], name: str, *, limit: int, path: str) -> str:

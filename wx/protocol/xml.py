@@ -40,7 +40,7 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\uff
 
 # What the parser may keep for good: everything outside of CDATA that is a tag, a reference, or
 # blank; CDATA itself counts as b"". An unfinished one reaches to the end, so nothing is read twice.
-_MARK = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|([<&][^<>&]{0,64}|\s+)", re.DOTALL)
+_MARK = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|(<[^>]{0,64}|&[^;]{0,16}|\s+)", re.DOTALL)
 _ORDINARY_MARK = re.compile(rb"</?[A-Za-z_][A-Za-z0-9_.-]{0,39}/?|\s{1,20}")
 _MARKS = 2000
 _marks = {b""}

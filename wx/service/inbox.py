@@ -111,10 +111,11 @@ class Inbox:
     async def purge(self) -> None:
         """Forget what no repeat can come of any more."""
         before = self._clock.now() - FORGET_SECONDS
-        while await self._database.write(
-            lambda conn: inbox.purge(conn, before=before, limit=PURGE_ROWS)
-        ):
-            await asyncio.sleep(0)  # others write in between
+        removed = PURGE_ROWS
+        while removed == PURGE_ROWS:  # in pieces, and others write in between
+            removed = await self._database.write(
+                lambda conn: inbox.purge(conn, before=before, limit=PURGE_ROWS)
+            )
 
     async def _keep(self, message: Incoming, delivery: Delivery) -> bytes:
         now = self._clock.now()

@@ -23,7 +23,8 @@ ASKED_SECONDS = 300  # that a yes to "unbind?" may take
 MARK = "{secret}"
 
 BIND, UNBIND, STATUS = "bind", "unbind", "status"
-_WORDS = {
+# What is answered without any rule, written or as the key of a menu's button.
+WORDS = {
     "绑定": BIND,
     "bind": BIND,
     "解绑": UNBIND,
@@ -78,7 +79,7 @@ class Replies:
         if answer := self._by_rule(message, follower):
             return answer
         word = _menu_key(message).casefold()
-        if word in _WORDS:
+        if word in WORDS:
             return self._by_word(conn, word, follower, now=now, after=after)
         return None
 
@@ -96,7 +97,7 @@ class Replies:
             if said in _YES and now - asked_at <= ASKED_SECONDS:
                 return self._unbind(conn, said, follower, now=now)
         say = self._speech.to(follower, said=said)
-        match _WORDS.get(said):
+        match WORDS.get(said):
             case "bind":
                 return self._bind(conn, follower, say)
             case "unbind":
@@ -109,7 +110,7 @@ class Replies:
         bound = self._bindings.of_follower(conn, follower.id)
         if bound:
             text = say(
-                "This WeChat is bound to account %(account)s of %(site)s. Send “unbind” to end that."
+                "This WeChat is bound to account %(account)s of %(site)s. Send “unbind” to end it."
             )
             return self._text(text, account=bound[1].name)
         text = say("Log in to %(site)s, and bind this WeChat to your account:")

@@ -191,7 +191,7 @@ def _send_place(world: World, person: Person, key: str) -> None:
 
 def _of_the_account(world: World, kind: str, name: str) -> Message:
     message = Message("image" if kind == "media_id" else "news", "", world.clock.now())
-    message.picture = world.pictures.get(name) or incoming.picture(name)
+    message.picture = world.picture(name)
     if kind == "article_id":
         message.parts = {"title": name, "description": "", "picture": message.picture, "url": ""}
     return message

@@ -5,7 +5,7 @@ from typing import Any
 
 from wx.simulator.api import Api, Failure
 from wx.simulator.tokens import require_access_token
-from wx.simulator.world import Message, Person
+from wx.simulator.world import Message, Person, World
 
 REPEAT_SECONDS = 600  # one client_msg_id reaches a person once in this time
 MAX_TEXT = 2048  # bytes
@@ -80,7 +80,10 @@ class CustomSend(Api):
         if len(str(text).encode()) > MAX_TEXT:
             raise Failure(45002)
         self._use_allowance(person)
-        world.deliver(person, Message(kind, str(text), world.clock.now()))
+        message = Message(kind, str(text), world.clock.now())
+        if isinstance(content, dict):
+            _dress(message, content, world)
+        world.deliver(person, message)
         return {"errcode": 0, "errmsg": "ok"}
 
     def _use_allowance(self, person: Person) -> None:
@@ -112,6 +115,20 @@ class TemplateList(Api):
                 for template in self.simulator.world.templates.values()
             ]
         }
+
+
+def _dress(message: Message, content: dict[str, Any], world: World) -> None:
+    """Give a message what its bubble shows beside a text."""
+    if message.kind == "news":
+        articles = content.get("articles")
+        content = articles[0] if isinstance(articles, list) and articles else {}
+    names = {"picurl": "picture", "musicurl": "url", "url": "url"}
+    for name in ("title", "description", *names):
+        if isinstance(content, dict) and isinstance(value := content.get(name), str):
+            message.parts[names.get(name, name)] = value
+    media_id = content.get("media_id") if isinstance(content, dict) else None
+    if message.kind in ("image", "video") and isinstance(media_id, str):
+        message.picture = world.picture(media_id)
 
 
 def _recipient(api: Api, body: dict[str, Any]) -> Person:

@@ -40,6 +40,7 @@ class PhonePage(Screen):
             hour_of=lambda at: time.strftime("%H:%M", time.localtime(at)),
             now=simulator.world.clock.now(),
             screen=template,
+            version=simulator.version,
             web=lambda url: screen_address(person.id, url),
             picture=lambda url: self._picture(person, url),
             preview=lambda message: bubbles.preview(message, self._),

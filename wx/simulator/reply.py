@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from wx.protocol import xml
 from wx.protocol.envelope import Damaged, Envelope
-from wx.simulator import incoming
 from wx.simulator.world import Message, Person, World
 
 MAX_TEXT = 2048  # bytes
@@ -109,7 +108,7 @@ def _media_message(element: str) -> Callable[[xml.Fields, World], list[Message]]
         media_id = _text(inner, "MediaId")
         message = Message(element.lower(), "", world.clock.now(), parts={"media_id": media_id})
         if element != "Voice":
-            message.picture = world.pictures.get(media_id) or incoming.picture(media_id)
+            message.picture = world.picture(media_id)
         if element == "Video":
             message.parts |= _optional(inner, title="Title", description="Description")
         return [message]
@@ -123,7 +122,7 @@ def _music_message(fields: xml.Fields, world: World) -> list[Message]:
     parts = _optional(
         inner, title="Title", description="Description", url="MusicUrl", hq_url="HQMusicUrl"
     )
-    picture = world.pictures.get(cover) or incoming.picture(cover)
+    picture = world.picture(cover)
     return [Message("music", "", world.clock.now(), picture=picture, parts=parts)]
 
 

@@ -287,6 +287,10 @@ class World:
         self.event(person, "SCAN", EventKey=code.scene, Ticket=code.ticket)
         return "chat"
 
+    def picture(self, media_id: str) -> str:
+        """The path of the picture that stands for a medium: the one sent in, or any."""
+        return self.pictures.get(media_id) or incoming.picture(media_id)
+
     def lives(self, code: QRCode) -> bool:
         """Whether a code still leads somewhere."""
         return code.expires_at is None or self.clock.monotonic() < code.expires_at

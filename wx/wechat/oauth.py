@@ -9,8 +9,6 @@ from wx.model import Profile
 from wx.protocol import answer
 from wx.wechat.transport import Transport
 
-# Marks that change the direction of writing, up to the end of the line they stand in.
-_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _OPENID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -115,12 +113,12 @@ class OAuth:
         items = privilege if isinstance(privilege, list) else []
         return Profile(
             openid=grant.openid,
-            unionid=_name(reply, "unionid") or grant.unionid,
-            nickname=_name(reply, "nickname"),
+            unionid=answer.name(reply.get("unionid")) or grant.unionid,
+            nickname=answer.name(reply.get("nickname")),
             sex=sex if sex in (1, 2) and not isinstance(sex, bool) else 0,
-            province=_name(reply, "province"),
-            city=_name(reply, "city"),
-            country=_name(reply, "country"),
+            province=answer.name(reply.get("province")),
+            city=answer.name(reply.get("city")),
+            country=answer.name(reply.get("country")),
             avatar=answer.clean(reply.get("headimgurl"), limit=1024),
             privilege=[clean for item in items[:20] if (clean := answer.clean(item, limit=64))],
         )
@@ -132,16 +130,10 @@ def _grant(reply: dict[str, Any], *, path: str) -> Grant:
         raise PlatformError(Remedy.RETRY, None, "the openid is odd", path=path)
     return Grant(
         openid=openid,
-        unionid=_name(reply, "unionid"),
+        unionid=answer.name(reply.get("unionid")),
         access_token=answer.text(reply, "access_token", limit=512, path=path),
         refresh_token=answer.clean(reply.get("refresh_token"), limit=512),
         expires_in=answer.seconds(reply, "expires_in", path=path),
         scope=answer.clean(reply.get("scope"), limit=64),
         snapshot=reply.get("is_snapshotuser") in (1, "1"),
     )
-
-
-def _name(reply: dict[str, Any], name: str) -> str:
-    """A name as one line that cannot turn around the text beside it."""
-    text = _TURNS.sub("", answer.clean(reply.get(name), limit=128))
-    return " ".join(text.split())

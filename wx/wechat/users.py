@@ -48,8 +48,8 @@ class Users:
             following=subscribe in (1, "1"),
             language=_language(reply.get("language")),
             came_by=_word(reply.get("subscribe_scene")),
-            unionid=answer.clean(reply.get("unionid"), limit=128),
-            nickname=answer.clean(reply.get("nickname"), limit=128),
+            unionid=answer.name(reply.get("unionid")),
+            nickname=answer.name(reply.get("nickname")),
             avatar=answer.clean(reply.get("headimgurl"), limit=1024),
         )
 
