@@ -535,9 +535,6 @@ def test_each_kind_is_read_with_all_its_fields(post, value):
 
 
 def test_the_table_above_has_every_kind_of_the_document():
-    read = {type(value) for _, value in POSTS}
-    concrete = {*incoming.Message.__subclasses__(), *Incoming.__subclasses__()} - {incoming.Message}
-    assert read == {cls for cls in concrete if cls.__module__ == incoming.__name__}
     names = {name.lower() for name, _, _ in EVENTS}
     assert set(incoming._EVENTS) <= names
     assert set(incoming._MESSAGES) <= {kind for kind, _, _ in MESSAGES}
@@ -875,9 +872,7 @@ def test_any_fields_give_a_message_or_are_refused(tree, headed, name, kind):
     with contextlib.suppress(BadMessage):
         found = incoming.read(tree)
         assert isinstance(found, Incoming)
-        assert re.fullmatch(
-            r"[ -~]{1,600}|[^\x00-\x1f]{1,600}", incoming.key(found).replace("\n", "")
-        )
+        assert 0 < len(incoming.key(found)) < 600
         incoming.answerable(found)
         incoming.acted(found)
         assert all(isinstance(value, str) for value in found.fields.values())
@@ -969,12 +964,11 @@ def test_a_key_stays_short_however_long_the_event_key_is():
     assert len(incoming.key(popup)) < 600
 
 
-NAME = st.text(alphabet="ab=#e m_.", min_size=1, max_size=3).filter(lambda text: " " not in text)
 WORD = st.sampled_from(["", "=", "#", " ", "  ", "= =", "1", "a", "a 1", "1 a", "=event", " =a"])
 PARTS = st.tuples(
     st.sampled_from(["o", "o1", "e", "m", "event"]),
     st.sampled_from(["1", "11", "17"]),
-    st.sampled_from(["event", "hologram", "1"]),
+    st.sampled_from(["event", "EVENT"]),
     st.sampled_from(["CLICK", "click", "1", "a.b"]),
     WORD | st.text(alphabet="a =#1", max_size=140),
     st.sampled_from(["", "1", "11", "x", "a b", "1 =a"]),
@@ -989,8 +983,7 @@ def test_two_different_events_never_have_one_key(one, other):
         names = ("FromUserName", "CreateTime", "MsgType", "Event", "EventKey", "MsgID")
         return incoming.key(incoming.read({**HEADER, **dict(zip(names, parts, strict=True))}))
 
-    with contextlib.suppress(BadMessage):
-        assert (key(one) == key(other)) == (one == other)
+    assert (key(one) == key(other)) == (one == other)
 
 
 @given(

@@ -13,6 +13,7 @@ from tornado.netutil import bind_sockets
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.web import Application, RequestHandler
 
+from tests.simulator.hook import Hook
 from tests.support import ManualClock
 from wx.simulator.app import Simulator
 
@@ -183,3 +184,12 @@ def site(io_loop: Any, simulator: Simulator, client: Client) -> Iterator[Site]:
     yield site
     site.server.stop()
     io_loop.run_sync(site.server.close_all_connections)
+
+
+@pytest.fixture
+def hook(io_loop: Any, simulator: Simulator) -> Iterator[Hook]:
+    """An account's server, not yet configured; pushes do not pause between tries."""
+    simulator.pushes.gap = 0
+    hook = Hook(simulator)
+    yield hook
+    io_loop.run_sync(hook.stop)

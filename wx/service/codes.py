@@ -103,7 +103,9 @@ class Codes:
         self._probing = None
 
     def _failed(self, error: PlatformError) -> None:
-        if error.remedy is Remedy.REFUSE and error.errcode is not None:
+        # What is refused on the way to the access token (40164, a wrong secret) says nothing of it.
+        refused = error.remedy is Remedy.REFUSE and error.errcode is not None
+        if refused and error.path == QRCodes.PATH:
             # 48001 means that the account lacks the right, whatever access token is used.
             self.route = OAUTH
             log.info("people bind by oauth: the account makes no parametric codes: %s", error)

@@ -15,7 +15,7 @@ from wx.config import Config
 from wx.errors import StorageUnavailable
 from wx.model import Follower, Kept
 from wx.protocol import incoming, reply
-from wx.protocol.incoming import BadMessage, Incoming
+from wx.protocol.incoming import BadMessage, Incoming, OtherEvent, OtherMessage
 from wx.service.background import Background
 from wx.service.followers import Followers
 from wx.service.gate import SEEN_LIMIT, SEEN_SECONDS, Delivery, Gate, Query, Rejected
@@ -149,7 +149,8 @@ class Inbox:
         if effect is None:
             self.repeats += 1
         else:
-            self.kinds[message.kind] += 1
+            other = isinstance(message, OtherMessage | OtherEvent)
+            self.kinds["other" if other else message.kind] += 1
             for act in effect.after:
                 act()
         return self._revealed(kept)
@@ -162,12 +163,11 @@ class Inbox:
         answer = None
         if follower:
             after += self._followers.changed(conn, message, follower, now=now)
+        if follower and incoming.answerable(message):
             answer = self._scans.complete(conn, message, follower, now=now, after=after)
-            answer = answer or self._replies.answer(conn, message, follower, now=now, after=after)
-        if not incoming.answerable(message):
-            answer = None
-        if follower and answer and answer.spoken and not follower.language:
-            after.append(lambda: self._followers.ask(follower))
+            answer = answer or self._replies.answer(conn, message, follower, now=now)
+            if answer and answer.spoken and not follower.language:
+                after.append(lambda: self._followers.ask(follower))
         return Effect(answer, after)
 
     def _revealed(self, kept: Kept) -> bytes:

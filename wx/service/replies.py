@@ -3,14 +3,13 @@
 import logging
 import sqlite3
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from wx import rules
 from wx.config import Config
 from wx.model import Follower
 from wx.protocol import reply
-from wx.protocol.incoming import Click, Incoming, Scan, ScanCode, Text, Voice
+from wx.protocol.incoming import Click, Incoming, OtherMessage, Scan, ScanCode, Text, Voice
 from wx.protocol.reply import Reply, TextReply
 from wx.service.binding import Bindings
 from wx.service.speech import Speech, Translate
@@ -65,22 +64,17 @@ class Replies:
         follower: Follower,
         *,
         now: float,
-        after: list[Callable[[], None]],
     ) -> Answer | None:
-        """What the follower is answered; None: nothing. A piece of a transaction.
-
-        Args:
-            after: takes what is to be done once it is on disk.
-        """
+        """What the follower is answered; None: nothing. A piece of a transaction."""
         if isinstance(message, Text):
             said = message.content.strip().casefold()
-            if answer := self._by_word(conn, said, follower, now=now, after=after):
+            if answer := self._by_word(conn, said, follower, now=now):
                 return answer
         if answer := self._by_rule(message, follower):
             return answer
         word = _menu_key(message).casefold()
         if word in WORDS:
-            return self._by_word(conn, word, follower, now=now, after=after)
+            return self._by_word(conn, word, follower, now=now)
         return None
 
     def _by_word(
@@ -90,7 +84,6 @@ class Replies:
         follower: Follower,
         *,
         now: float,
-        after: list[Callable[[], None]],
     ) -> Answer | None:
         if (asked_at := follower.unbind_asked_at) is not None:
             followers.mark_unbind_asked(conn, follower.id, None)
@@ -157,6 +150,8 @@ class Replies:
 
     def _by_rule(self, message: Incoming, follower: Follower) -> Answer | None:
         said = ""
+        if isinstance(message, OtherMessage):
+            return None  # nobody knows what it asks for
         if isinstance(message, Text):
             said = message.content
         elif isinstance(message, Voice):

@@ -13,6 +13,14 @@ _OTHER_KINDS = {
     "image", "voice", "video", "music", "news", "mpnews", "mpnewsarticle", "msgmenu", "wxcard",
     "miniprogrampage",
 }  # fmt: skip
+# What a bubble shows of a message's fields, and as which part.
+_SHOWN = {
+    "title": "title",
+    "description": "description",
+    "url": "url",
+    "musicurl": "url",
+    "picurl": "picture",
+}
 
 
 class TemplateSend(Api):
@@ -81,8 +89,7 @@ class CustomSend(Api):
             raise Failure(45002)
         self._use_allowance(person)
         message = Message(kind, str(text), world.clock.now())
-        if isinstance(content, dict):
-            _dress(message, content, world)
+        _dress(message, content, world)
         world.deliver(person, message)
         return {"errcode": 0, "errmsg": "ok"}
 
@@ -117,16 +124,17 @@ class TemplateList(Api):
         }
 
 
-def _dress(message: Message, content: dict[str, Any], world: World) -> None:
+def _dress(message: Message, content: object, world: World) -> None:
     """Give a message what its bubble shows beside a text."""
-    if message.kind == "news":
+    if message.kind == "news" and isinstance(content, dict):
         articles = content.get("articles")
-        content = articles[0] if isinstance(articles, list) and articles else {}
-    names = {"picurl": "picture", "musicurl": "url", "url": "url"}
-    for name in ("title", "description", *names):
-        if isinstance(content, dict) and isinstance(value := content.get(name), str):
-            message.parts[names.get(name, name)] = value
-    media_id = content.get("media_id") if isinstance(content, dict) else None
+        content = articles[0] if isinstance(articles, list) and articles else None
+    if not isinstance(content, dict):
+        return
+    for name, part in _SHOWN.items():
+        if isinstance(value := content.get(name), str):
+            message.parts[part] = value
+    media_id = content.get("media_id")
     if message.kind in ("image", "video") and isinstance(media_id, str):
         message.picture = world.picture(media_id)
 

@@ -12,6 +12,7 @@ from wx.simulator.world import Person
 
 SHOWN = 200  # messages of a chat
 LOG_SHOWN = 14
+DELIVERIES_SHOWN = 8
 # What the lower end of the chat shows: the account's menu, the keyboard, all that can be sent
 # beside a text, or the choices of one of these kinds.
 FEET = ("menu", "write", "more", "image", "voice", "video", "location", "link", "file")
@@ -37,6 +38,7 @@ class PhonePage(Screen):
             account_name=simulator.world.account_name,
             base_url=simulator.base_url,
             log=list(simulator.log)[-LOG_SHOWN:][::-1],
+            deliveries=list(simulator.deliveries)[-DELIVERIES_SHOWN:][::-1],
             hour_of=lambda at: time.strftime("%H:%M", time.localtime(at)),
             now=simulator.world.clock.now(),
             screen=template,
@@ -49,7 +51,7 @@ class PhonePage(Screen):
 
     def _picture(self, person: Person, url: str) -> str:
         """Where this page finds a picture; "" where it may not: nothing leaves this machine."""
-        if url.startswith("/"):
+        if url.startswith("/") and not url.startswith("//"):
             return url
         browser = self.simulator.phone(person.id).browser
         return Frame(person.id).address(url) if browser.may_open(url) else ""

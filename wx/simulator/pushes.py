@@ -325,7 +325,11 @@ class Pushes:
         seconds = self.deadline / self.time_scale
         request.connect_timeout = request.request_timeout = seconds
         request.follow_redirects = False
-        return await self._client.fetch(request, raise_error=False)
+        answer = self._client.fetch(request, raise_error=False)
+        # Whoever waits here may be ended. The client goes on then, and would complain of an error
+        # that nobody hears: this one hears it.
+        answer.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return await asyncio.shield(answer)
 
 
 _HEADERS = {"User-Agent": "Mozilla/4.0", "Accept": "*/*"}

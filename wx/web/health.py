@@ -71,6 +71,16 @@ class _Collector:
         for (name, status), count in self._site.requests.items():
             requests.add_metric([name, str(status)], count)
         yield requests
+        inbox = self._site.services.inbox
+        incoming = CounterMetricFamily(
+            "wxbind_incoming", "Messages and events acted upon", labels=["kind"]
+        )
+        for kind, count in inbox.kinds.items():
+            incoming.add_metric([kind], count)
+        yield incoming
+        yield CounterMetricFamily(
+            "wxbind_incoming_repeats", "Repeats answered as before", value=inbox.repeats
+        )
         health = self._site.services.health
         yield GaugeMetricFamily(
             "wxbind_live_sockets", "Waiting browsers", value=float(health.waiting())

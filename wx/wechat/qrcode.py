@@ -25,6 +25,8 @@ class Code:
 class QRCodes:
     """Codes for a time, with a text for a scene; there are others, which nothing here needs."""
 
+    PATH = "/cgi-bin/qrcode/create"
+
     def __init__(self, client: Client) -> None:
         self._client = client
 
@@ -43,16 +45,15 @@ class QRCodes:
             raise ValueError("a scene is 1 to 64 letters and digits")
         if not 1 <= seconds <= LONGEST_SECONDS:
             raise ValueError(f"a code lives 1 to {LONGEST_SECONDS} seconds")
-        path = "/cgi-bin/qrcode/create"
         body = {
             "expire_seconds": seconds,
             "action_name": "QR_STR_SCENE",
             "action_info": {"scene": {"scene_str": scene}},
         }
-        reply = await self._client.post(path, body)
-        url = answer.text(reply, "url", limit=512, path=path)
+        reply = await self._client.post(self.PATH, body)
+        url = answer.text(reply, "url", limit=512, path=self.PATH)
         if not re.match(r"https?://[A-Za-z0-9]", url):
-            raise PlatformError(Remedy.RETRY, None, "url is missing or odd", path=path)
+            raise PlatformError(Remedy.RETRY, None, "url is missing or odd", path=self.PATH)
         if "expire_seconds" in reply:
-            seconds = answer.seconds(reply, "expire_seconds", path=path)
+            seconds = answer.seconds(reply, "expire_seconds", path=self.PATH)
         return Code(url, answer.clean(reply.get("ticket"), limit=512), seconds)
