@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
+import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,6 +20,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from tests.support import ManualClock
 from wx import config
 from wx.app import Server
+from wx.protocol import signature, xml
+from wx.protocol.envelope import Envelope
 from wx.service.accounts import Accounts
 from wx.service.passwords import Passwords
 from wx.simulator.app import Simulator
@@ -25,6 +30,8 @@ from wx.store import database, server_key
 from wx.store.database import Database
 
 PASSWORD = "a fine long secret 7"  # planted: the log scan looks for it
+WEBHOOK_TOKEN = "TokenOfOurWebhook"
+WEBHOOK_AES_KEY = "0fOurWebhook4567890abcdefghijklmnopqrstuvwX"
 
 
 class Desktop:
@@ -96,7 +103,7 @@ class Desktop:
         response = await self.post("/bind/invites", json_answer=True, **fields)
         assert response.code == 201, response.body
         invite = json.loads(response.body)
-        self.seen.add(invite["url"].rpartition("/")[2])
+        self.seen |= {invite[name].rpartition("/")[2] for name in ("url", "link")}
         return invite
 
     async def state(self, invite: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,6 +147,18 @@ class Socket:
         self.connection.close()
 
 
+@dataclass
+class Post:
+    """A delivery to the webhook, ready to be sent: signed, and sealed where the mode wants it."""
+
+    query: dict[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return f"/wechat?{urlencode(self.query)}"
+
+
 class World:
     """Server and simulator, and the people who use them."""
 
@@ -149,6 +168,9 @@ class World:
         self.simulator = Simulator(clock=self.clock)
         self.server: Server
         self.desktops: list[Desktop] = []
+        self.mode = "plain"  # the webhook's
+        self._client = SimpleAsyncHTTPClient(force_instance=True, max_clients=200)
+        self._numbers = itertools.count(7_100_000_000_000_000_001)
 
     async def start(self, *, environ: Mapping[str, str] | None = None, **keys: str) -> None:
         """Start both; ``keys`` are configuration keys."""
@@ -175,7 +197,10 @@ class World:
             "notice_template": f"{self.simulator.template_id}:thing1,time2",
         }
         self.keys = flags | keys
-        sources = config.read(flags=self.keys, environ={}, file="/dev/null")
+        file = self.folder / config.FILE
+        sources = config.read(
+            flags=self.keys, environ={}, file=str(file) if file.exists() else "/dev/null"
+        )
         self.server = Server(sources.config(), self.clock)
         await self.server.start()
 
@@ -190,6 +215,156 @@ class World:
         await self.server.stop()
         await self.start_server(**keys)
 
+    async def open_webhook(
+        self, mode: str = "plain", *, rules: str | None = None, **keys: str
+    ) -> None:
+        """Start the server again with a webhook, and have the platform's console set it up.
+
+        Args:
+            mode: plain, compatible or safe.
+            rules: a configuration file with the rules that answer; the built-in ones for None.
+            keys: other configuration keys.
+        """
+        self.mode = mode
+        if rules is not None:
+            (self.folder / config.FILE).write_text(rules, encoding="utf-8")
+        key = {} if mode == "plain" else {"webhook_aes_key": WEBHOOK_AES_KEY}
+        ours = {"webhook_token": WEBHOOK_TOKEN, "webhook_mode": mode} | key
+        await self.reconfigure(**ours | keys)
+        await self.simulator.set_webhook(
+            f"{self.base}/wechat",
+            token=WEBHOOK_TOKEN,
+            aes_key=key.get("webhook_aes_key", ""),
+            mode=mode,
+        )
+
+    def text(self, content: str = "hello", person: str = "wang", **fields: object) -> bytes:
+        """A text that this person writes, with a MsgId of its own; ``fields`` add and replace."""
+        return self.message(
+            person, **{"MsgType": "text", "Content": content, "MsgId": next(self._numbers)} | fields
+        )
+
+    def event(self, name: str, person: str = "wang", **fields: object) -> bytes:
+        """An event about this person."""
+        return self.message(person, **{"MsgType": "event", "Event": name} | fields)
+
+    def message(self, person: str = "wang", **fields: object) -> bytes:
+        """A message as the platform writes it; a field that is None is left out."""
+        people = self.simulator.world
+        whole = people.header(people.people[person]) | fields
+        return xml.write({name: value for name, value in whole.items() if value is not None})
+
+    def post(
+        self,
+        message: bytes,
+        *,
+        timestamp: float | None = None,
+        nonce: str | None = None,
+        token: str = WEBHOOK_TOKEN,
+        aes_key: str = WEBHOOK_AES_KEY,
+        app_id: str | None = None,
+        mode: str | None = None,
+        body: bytes | None = None,
+    ) -> Post:
+        """``message`` as the platform would post it now, or otherwise. Query and body may then be
+        changed at will.
+
+        Args:
+            body: what is sent in place of the body that belongs to the message.
+        """
+        mode = mode or self.mode
+        stamp = str(int(self.clock.now() if timestamp is None else timestamp))
+        nonce = secrets.token_hex(8) if nonce is None else nonce
+        query = {
+            "signature": signature.sign(token, stamp, nonce),
+            "timestamp": stamp,
+            "nonce": nonce,
+            "openid": self.simulator.world.people["wang"].openid,
+        }
+        made = message
+        if mode != "plain":
+            envelope = Envelope(
+                token=token, aes_key=aes_key, app_id=app_id or self.simulator.app_id
+            )
+            sealed = envelope.encrypt(message, salt=secrets.token_bytes(16))
+            query["encrypt_type"] = "aes"
+            query["msg_signature"] = envelope.signature(stamp, nonce, sealed)
+            account = self.simulator.world.account_id
+            made = xml.write({"ToUserName": account, "Encrypt": sealed})
+            if mode == "compatible":
+                beside = f"<Encrypt><![CDATA[{sealed}]]></Encrypt></xml>".encode()
+                made = message.removesuffix(b"</xml>") + beside
+        return Post(query, made if body is None else body)
+
+    async def send(
+        self, post: Post | bytes, *, headers: Mapping[str, str] | None = None
+    ) -> HTTPResponse:
+        """Send a delivery, whatever it is answered with; a bare message is made one first."""
+        made = self.post(post) if isinstance(post, bytes) else post
+        request = HTTPRequest(
+            self.base + made.path,
+            method="POST",
+            body=made.body,
+            headers={"Content-Type": "text/xml", "User-Agent": "Mozilla/4.0"} | dict(headers or {}),
+            follow_redirects=False,
+            request_timeout=20,
+        )
+        return await self._client.fetch(request, raise_error=False)
+
+    async def look(self, path: str, *, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+        """GET an address of the server without cookies."""
+        request = HTTPRequest(self.base + path, headers=dict(headers or {}), follow_redirects=False)
+        return await self._client.fetch(request, raise_error=False)
+
+    async def raw(self, request: bytes) -> tuple[int, bytes]:
+        """What bytes on the wire are answered with: status and body; 0 for a dropped connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
+        answer = b""
+        try:
+            async with asyncio.timeout(10):
+                with contextlib.suppress(ConnectionError):
+                    writer.write(request)
+                    await writer.drain()
+                with contextlib.suppress(ConnectionError):
+                    while chunk := await reader.read(65536):
+                        answer += chunk
+        finally:
+            writer.close()
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return (int(head.split()[1]) if head else 0), body
+
+    async def answer(self, message: bytes) -> xml.Fields:
+        """What a message is answered with, opened; empty for silence."""
+        response = await self.send(message)
+        assert response.code == 200, (response.code, response.body)
+        return self.opened(response.body)
+
+    def opened(self, body: bytes) -> xml.Fields:
+        """The fields of an answer's body, sealed as the mode wants it; empty for silence."""
+        if body == b"success":
+            return {}
+        fields = xml.read(body)
+        if self.mode == "plain":
+            return fields
+        envelope = Envelope(
+            token=WEBHOOK_TOKEN, aes_key=WEBHOOK_AES_KEY, app_id=self.simulator.app_id
+        )
+        sealed, stamp, nonce = (str(fields[name]) for name in ("Encrypt", "TimeStamp", "Nonce"))
+        assert fields["MsgSignature"] == envelope.signature(stamp, nonce, sealed)
+        return xml.read(envelope.open(sealed))
+
+    async def said(self, person: str, text: str) -> list[Message]:
+        """What the chat shows in answer to a text of this person."""
+        return await self.shown(person, self.simulator.phone(person).say(text))
+
+    async def shown(self, person: str, doing: Awaitable[object]) -> list[Message]:
+        """What the account says in the person's chat about what is done there."""
+        chat = self.simulator.world.people[person].chat
+        before = len(chat)
+        await doing
+        await self.simulator.pushes.settled()
+        return [message for message in chat[before:] if not message.mine]
+
     async def add_account(self, name: str, password: str = PASSWORD) -> None:
         """Make an account as the command line does, through a door of its own."""
         hasher = Passwords()
@@ -202,7 +377,9 @@ class World:
     def secrets(self) -> set[str]:
         """Everything that was planted or handed out, and belongs in no log line."""
         platform = self.simulator.world
-        found = {PASSWORD, self.simulator.app_secret}
+        found = {PASSWORD, self.simulator.app_secret, WEBHOOK_TOKEN, WEBHOOK_AES_KEY}
+        found |= {person.openid for person in platform.people.values()}
+        found |= {code.url for code in platform.qr_codes.values()} | set(platform.qr_codes)
         found |= set(platform.tokens) | set(platform.codes) | set(platform.user_tokens)
         for desktop in self.desktops:
             found |= desktop.seen
@@ -213,6 +390,7 @@ class World:
     async def stop(self) -> None:
         for desktop in self.desktops:
             desktop.close()
+        self._client.close()
         await self.server.stop()
         await self.simulator.stop()
 
@@ -237,7 +415,7 @@ class World:
         """A signed-in browser, its account bound to this person by a scan."""
         desktop = await self.signed_in(name)
         invite = await desktop.invite()
-        done = await self.simulator.phone(person).bind(invite["url"])
+        done = await self.simulator.phone(person).bind(invite["link"])
         assert done.status == 200, done.text
         return desktop
 

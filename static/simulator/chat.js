@@ -1,6 +1,7 @@
 // The chat: sends without leaving the page, stays at the end while one is there, and closes what was opened.
 
 const NEAR = 60; // pixels from the end of the chat that still count as its end
+const TRIES = 5; // to get a page that no other answer has overtaken
 export const REFRESH = { headers: { "X-Simulator-Refresh": "1" } }; // nobody opened the chat: it only looks again
 
 // The messages' scroll position. The box is laid out from its end, where scrollTop is 0; it is negative above.
@@ -37,9 +38,7 @@ export function inPlace(show) {
     const link = event.target.closest("a[data-swap]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    const answer = await fetch(link.href, REFRESH).catch(() => null);
-    if (answer?.ok) show(await answer.text(), { url: answer.url, moved: true });
-    else location.assign(link.href);
+    if (!(await swap(link.href, show, { moved: true }))) location.assign(link.href);
   });
   document.addEventListener("submit", async (event) => {
     const form = event.target;
@@ -59,8 +58,20 @@ export function inPlace(show) {
     if (answer.ok && form.matches(".write")) form.elements.text.value = "";
     for (const popup of opened()) popup.open = false;
     const url = answer.redirected ? answer.url : null;
-    show(await answer.text(), { url, own: answer.ok, moved: form.matches(".sheet") });
+    const how = { url, own: answer.ok, moved: form.matches(".sheet") };
+    // News may have come between this answer and now: then it is asked for again.
+    if (!show(await answer.text(), how) && url) await swap(url, show, how);
   });
+}
+
+// Take the page at an address over, as it is now; whether that worked.
+async function swap(url, show, how) {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const answer = await fetch(url, REFRESH).catch(() => null);
+    if (!answer?.ok) return false;
+    if (show(await answer.text(), { ...how, url })) return true;
+  }
+  return false;
 }
 
 // Menus above the foot's buttons close like WeChat's, by a tap elsewhere or by Escape; arrows walk through them.

@@ -12,12 +12,13 @@ let chat = { around: (change) => change(), down() {} };
 let typed = ""; // a half-written message, while the foot shows something else
 let version = Number(document.body.dataset.version); // of what is shown
 
-// Take over the parts of a page that are different. `url`: where the person is now; `own`: they sent something; `moved`:
-// they went to another foot, and the focus goes with them.
+// Take over the parts of a page that are different; false if a later page was taken over already. `url`: where the person
+// is now; `own`: they sent something; `moved`: they went to another foot, and the focus goes with them.
 function show(text, { url = null, own = false, moved = false } = {}) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const its = Number(page.body.dataset.version);
-  if (!(its >= version)) return; // overtaken by another answer, or no phone at all
+  if (its < version) return false;
+  if (Number.isNaN(its)) return true; // no phone at all
   version = its;
   if (url) history.replaceState(null, "", url);
   const field = () => document.querySelector("#message");
@@ -31,11 +32,15 @@ function show(text, { url = null, own = false, moved = false } = {}) {
   if (field() && !field().value) field().value = typed;
   if (own) chat.down();
   if (moved) document.querySelector(FIRST)?.focus();
+  return true;
 }
 
 async function refresh() {
-  const answer = await fetch(location.href, REFRESH);
-  if (answer.ok) show(await answer.text());
+  const here = location.href;
+  const answer = await fetch(here, REFRESH);
+  const text = await answer.text();
+  if (location.href !== here) return refresh(); // they went to another foot meanwhile
+  if (answer.ok) show(text);
 }
 
 // One refresh at a time; what changes meanwhile makes one more.

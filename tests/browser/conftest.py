@@ -114,13 +114,24 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[Demo]:
     """The demo as a newcomer starts it, on free ports."""
-    program = Program("demo", "--port", "0", ready="Ctrl-C ends", log=tmp_path / "demo.log")
+    yield from _demo(tmp_path)
+
+
+@pytest.fixture
+def oauth_demo(tmp_path: Path) -> Iterator[Demo]:
+    """The demo where people follow first, then scan and agree."""
+    yield from _demo(tmp_path, "--bind-route", "oauth")
+
+
+def _demo(folder: Path, *flags: str) -> Iterator[Demo]:
+    log = folder / "demo.log"
+    program = Program("demo", "--port", "0", *flags, ready="Ctrl-C ends", log=log)
     site = program.find(r"the site \S+ +(http://\S+)/login")
     phone = program.find(r"virtual phone \S+ +(http://\S+)/")
     password = program.find(r"password \S+ +(\S+)")
     yield Demo(site, phone, password, program)
     program.stop()
-    assert_no_secret(tmp_path / "demo.log", password)
+    assert_no_secret(log, password)
 
 
 @pytest.fixture
@@ -233,6 +244,12 @@ def log_in(page: Page, demo: Demo, name: str = "ann") -> None:
     page.fill("input[name=password]", demo.password)
     page.click("main button[type=submit]")
     page.wait_for_url(f"{demo.site}/bind")
+
+
+def assert_nothing_sticks_out(page: Page) -> None:
+    """The page needs no scrolling sideways."""
+    width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width[0] <= width[1], f"the page is wider than the screen: {width}"
 
 
 def assert_no_secret(log: Path, *planted: str) -> None:

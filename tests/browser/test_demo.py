@@ -1,4 +1,4 @@
-"""The whole demo as a newcomer plays it: a desktop tab, a phone tab, nothing else."""
+"""The whole demo by the OAuth route: a desktop tab, a phone tab, nothing else."""
 
 import base64
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTEFACTS, Demo, log_in
+from tests.browser.conftest import ARTEFACTS, Demo, assert_nothing_sticks_out, log_in
 
 pytestmark = pytest.mark.browser
 
@@ -24,11 +24,12 @@ def agree(phone: Page) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_log_in_scan_with_the_virtual_phone_and_see_bound(
-    demo: Demo,
+    oauth_demo: Demo,
     visitor: Callable[..., Page],
     picture: Callable[[Page, str], None],
     width: int,
 ) -> None:
+    demo = oauth_demo
     desk = visitor(width=width)
     desk.goto(f"{demo.site}/login")
     picture(desk, f"login-{width}")
@@ -37,7 +38,7 @@ def test_log_in_scan_with_the_virtual_phone_and_see_bound(
     number = desk.locator("[data-number]").inner_text()
     picture(desk, f"bind-waiting-{width}")
     expect(desk.locator("body")).to_contain_text("绑定微信")
-    _assert_nothing_sticks_out(desk)
+    assert_nothing_sticks_out(desk)
 
     with desk.expect_popup() as opened:
         desk.click("[data-demo-phone]")
@@ -68,7 +69,7 @@ def test_log_in_scan_with_the_virtual_phone_and_see_bound(
     assert desk.locator("[data-box]").bounding_box() == box
     expect(desk.locator("[data-bound] [data-nickname]")).to_have_text("王小明🌻")
     picture(desk, f"bind-bound-{width}")
-    _assert_nothing_sticks_out(desk)
+    assert_nothing_sticks_out(desk)
 
     desk.click("[data-test]")
     expect(desk.locator("[data-notice]")).to_be_visible()
@@ -113,11 +114,6 @@ def test_the_pages_speak_english_too_and_remember_the_switch(
     page.goto(f"{demo.site}/bind")
     expect(page.locator("h1")).to_have_text("绑定微信")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
-
-
-def _assert_nothing_sticks_out(page: Page) -> None:
-    width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1], f"the page is wider than the screen: {width}"
 
 
 def _keep_readme_picture(desk: Page, phone: Page) -> None:

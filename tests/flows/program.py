@@ -8,26 +8,32 @@ import time
 from pathlib import Path
 
 from wx.simulator.app import Simulator
+from wx.store import database
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
 
 
 class Program:
-    """``server.py serve`` on a folder's data, against a simulator."""
+    """``server.py serve`` on a folder's data, against a simulator.
 
-    def __init__(self, folder: Path, simulator: Simulator) -> None:
+    Args:
+        keys: more of the configuration, the webhook's for example.
+    """
+
+    def __init__(self, folder: Path, simulator: Simulator, **keys: str) -> None:
         self.folder = folder
         self._flags = {
             "app-id": simulator.app_id,
             "app-secret": simulator.app_secret,
             "api-base": simulator.base_url,
             "open-base": simulator.base_url,
+            "mp-base": simulator.base_url,
             "avatar-origins": simulator.base_url,
             "data-dir": str(folder / "data"),
             "site-name": "Example",
             "port": "0",
-        }
+        } | {name.replace("_", "-"): value for name, value in keys.items()}
         self.base = ""
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -45,7 +51,7 @@ class Program:
     def start(self, *, failpoint: str = "") -> None:
         """Start, and wait until it listens; on the port of the first time."""
         words = [word for name, value in self._flags.items() for word in (f"--{name}", value)]
-        with (self.folder / "serve.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "server.py"), "serve", *words],
                 stdout=subprocess.PIPE,
@@ -54,9 +60,19 @@ class Program:
                 env=os.environ | {"FAILPOINT": failpoint},
             )
         line = self._line()
-        assert line.startswith("listening on "), (self.folder / "serve.log").read_text()
+        assert line.startswith("listening on "), self.log.read_text()
         self.base = line.split()[-1]
         self._flags["port"] = self.base.rpartition(":")[2]
+
+    @property
+    def log(self) -> Path:
+        """What it has written to standard error, in all of its lives."""
+        return self.folder / "serve.log"
+
+    @property
+    def database(self) -> Path:
+        """The database's file."""
+        return self.folder / "data" / database.FILE
 
     def _line(self) -> str:
         assert self.process and self.process.stdout
@@ -75,6 +91,11 @@ class Program:
         code = self.process.wait(START_SECONDS)
         self.process.stdout.close()
         return code
+
+    def terminate(self) -> None:
+        """Ask it to end, as an operator does."""
+        assert self.process
+        self.process.terminate()
 
     def kill(self) -> None:
         """As a power cut does."""

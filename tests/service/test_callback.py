@@ -590,6 +590,6 @@ async def test_a_profile_that_just_missed_the_binding_is_kept_all_the_same(
     socket = await desktop.live(invite)
     await world.simulator.phone("wang").bind(invite["url"])
     frame = await socket.until("bound")
-    while not frame["follower"]["nickname"]:
+    while frame["follower"]["nickname"] == "WeChat user":
         frame = await socket.until("bound")
     assert frame["follower"]["nickname"] == "王小明🌻"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from wx.simulator.app import Simulator
+from wx.simulator.app import LOG_LENGTH, Simulator
+from wx.simulator.webhook import WebhookRefused
 
 
 @pytest.mark.gen_test
@@ -51,3 +52,25 @@ async def test_a_phone_stays_the_same_and_strangers_have_none(simulator):
 async def test_its_static_files_are_served(client):
     for name in ("phone.css", "phone.js", "platform.css"):
         assert (await client.fetch(f"/static/simulator/{name}")).code == 200
+
+
+@pytest.mark.gen_test
+async def test_a_refused_webhook_leaves_the_old_one(simulator, hook):
+    await hook.set()
+    before = simulator.webhook
+    with pytest.raises(WebhookRefused):
+        await simulator.set_webhook(hook.url, token="x")
+    assert simulator.webhook is before
+
+
+@pytest.mark.gen_test
+async def test_deliveries_change_what_a_drawn_phone_shows_and_the_old_ones_go(simulator, hook):
+    await hook.set()
+    version = simulator.version
+    simulator.pushes.push(simulator.world.people["wang"], {"MsgType": "x"})
+    await simulator.pushes.settled()
+    assert simulator.version > version
+    [delivery] = simulator.deliveries
+    for _ in range(LOG_LENGTH + 1):
+        simulator.record_delivery(delivery)
+    assert len(simulator.deliveries) == LOG_LENGTH

@@ -154,3 +154,29 @@ async def test_the_templates_are_listed(simulator, client):
     assert template["template_id"] == simulator.template_id
     assert len(template["template_id"]) == 43
     assert "{{thing1.DATA}}" in template["content"] and "{{time2.DATA}}" in template["content"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "parts"),
+    [
+        ("image", {"media_id": "m"}, {}),
+        ("video", {"media_id": "m", "title": "t", "thumb_media_id": "x"}, {"title": "t"}),
+        ("music", {"title": "t", "musicurl": "http://x/"}, {"title": "t", "url": "http://x/"}),
+        (
+            "news",
+            {"articles": [{"title": "t", "url": "http://x/", "picurl": "http://x/p"}]},
+            {"title": "t", "url": "http://x/", "picture": "http://x/p"},
+        ),
+        ("news", {"articles": []}, {}),
+        ("news", {"articles": ["x"]}, {}),
+        ("image", "x", {}),
+        ("image", {"media_id": 5, "title": 5}, {}),
+    ],
+)
+@pytest.mark.gen_test
+async def test_a_custom_message_is_shown_as_its_kind(simulator, sender, kind, content, parts):
+    await simulator.phone("wang").say("hi")
+    assert (await sender.text(msgtype=kind, **{kind: content}))["errcode"] == 0
+    message = simulator.world.people["wang"].chat[1]
+    assert (message.kind, message.parts) == (kind, parts)
+    assert bool(message.picture) == (isinstance(content, dict) and content.get("media_id") == "m")

@@ -69,3 +69,16 @@ async def test_following_and_leaving(simulator):
     assert phone.person.following and phone.person.allowances["follow"].left == 3
     await phone.unfollow()
     assert not phone.person.following and not phone.person.allowances
+
+
+@pytest.mark.gen_test
+async def test_a_phone_sends_more_than_text(simulator, hook):
+    await hook.set()
+    phone = simulator.phone("wang")
+    await phone.send("location", label="here")
+    await phone.send("text", "chosen", menu_id="7")
+    await phone.enter_chat()
+    await simulator.pushes.settled()
+    assert [post.fields.get("Label") for post in hook.posts] == ["here", None]
+    assert hook.posts[1].fields["bizmsgmenuid"] == "7"
+    assert [one.kind for one in phone.person.chat] == ["location", "text"]

@@ -1,8 +1,13 @@
 """Sites on the drawn phone's screen."""
 
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
+
+from wx.simulator.world import QRCode
+
+CODE = "http://weixin.qq.com/q/abc"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def web(site, path):
@@ -91,7 +96,7 @@ async def test_it_is_no_way_to_other_places(simulator, client, address):
 async def test_a_scanned_link_opens_on_the_phone(simulator, site, client):
     link = quote(f"{site.url}/b/abc123", safe="")
     answer = await client.fetch(f"/phone/scan?url={link}&person=li")
-    assert answer.code == 302
+    assert answer.code == 303
     assert answer.headers["Location"] == f"/phone/li/browser?url={link}"
     page = (await client.fetch(answer.headers["Location"])).body.decode()
     address = f"/phone/li/web/{site.url.replace('://', '/')}/b/abc123"
@@ -108,3 +113,73 @@ async def test_a_link_to_elsewhere_is_not_scanned(client):
     answer = await client.fetch("/phone/scan?url=https%3A%2F%2Fexample.com%2F")
     assert answer.code == 400
     assert (await client.fetch("/phone/scan?url=http%3A%2F%2F127.0.0.1%2F&person=x")).code == 404
+
+
+def add_code(simulator, *, lasts=None):
+    ends = None if lasts is None else simulator.world.clock.monotonic() + lasts
+    simulator.world.qr_codes["t"] = QRCode("t", CODE, "bindabc", False, ends)
+
+
+@pytest.mark.parametrize(
+    ("person", "shown", "pushed"), [("wang", "chat", ["SCAN"]), ("li", "account", [])]
+)
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+@pytest.mark.gen_test
+async def test_a_code_leads_followers_to_the_chat_and_others_to_the_card(
+    simulator, client, person, shown, pushed, verb
+):
+    add_code(simulator)
+    events = []
+    simulator.world.listeners.append(lambda who, fields: events.append(fields["Event"]))
+    query = urlencode({"url": f" {CODE} ", "person": person})
+    if verb == "GET":
+        answer = await client.fetch(f"/phone/scan?{query}")
+    else:
+        answer = await client.fetch("/phone/scan", query, headers=FORM)
+    assert (answer.code, answer.headers["Location"]) == (303, f"/phone/{person}/{shown}")
+    assert events == pushed
+
+
+@pytest.mark.gen_test
+async def test_a_code_that_is_over_or_never_was_tells_nobody(simulator, client, clock):
+    add_code(simulator, lasts=60)
+    events = []
+    simulator.world.listeners.append(lambda who, fields: events.append(fields["Event"]))
+    clock.advance(61)
+    for url in (CODE, "https://weixin.qq.com/q/other", "http://weixin.qq.com/q/"):
+        answer = await client.fetch(f"/phone/scan?{urlencode({'url': url, 'person': 'wang'})}")
+        assert answer.headers["Location"] == "/phone/wang/scan?over"
+    assert not events
+
+
+@pytest.mark.gen_test
+async def test_whose_phone_scans_a_code_is_asked_and_asking_scans_nothing(simulator, client):
+    add_code(simulator)
+    simulator.world.listeners.append(lambda who, fields: pytest.fail("nobody scanned"))
+    evil = CODE + '"><b>'
+    for url in (CODE, evil):
+        page = (await client.fetch(f"/phone/scan?{urlencode({'url': url})}")).body.decode()
+        assert "Whose phone scans this code?" in page and "<b>" not in page.split("asking")[1]
+        for person in ("wang", "li", "zhang"):
+            assert f'<button name="person" value="{person}">' in page
+    assert f'name="url" value="{CODE}&quot;&gt;&lt;b&gt;"' in page
+
+
+@pytest.mark.gen_test
+async def test_a_pasted_link_opens_on_the_phone_that_it_was_pasted_on(site, client):
+    fields = urlencode({"url": f"{site.url}/b/abc123", "person": "li"})
+    answer = await client.fetch("/phone/scan", fields, headers=FORM)
+    assert answer.code == 303 and answer.headers["Location"].startswith("/phone/li/browser?url=")
+    for url in ("", "nonsense", "javascript:alert(1)", "https://weixin.qq.com.evil.example/q/x"):
+        fields = urlencode({"url": url, "person": "li"})
+        assert (await client.fetch("/phone/scan", fields, headers=FORM)).code == 400
+    fields = urlencode({"url": CODE, "person": "nobody"})
+    assert (await client.fetch("/phone/scan", fields, headers=FORM)).code == 404
+
+
+@pytest.mark.gen_test
+async def test_another_page_of_the_web_cannot_scan_by_a_form(simulator, client):
+    add_code(simulator)
+    headers = FORM | {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    answer = await client.fetch("/phone/scan", f"person=li&url={quote(CODE)}", headers=headers)
+    assert answer.code == 403 and simulator.world.people["li"].scanned is None

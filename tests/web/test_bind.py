@@ -7,16 +7,17 @@ import pytest
 
 from tests.world import PASSWORD, World
 from wx.model import Profile
-from wx.web import bind
+from wx.web import bind, qr
 
 
 @pytest.mark.gen_test(timeout=20)
 async def test_a_new_invite_has_everything_that_its_page_needs(world: World) -> None:
     desktop = await world.signed_in()
     invite = await desktop.invite()
-    assert set(invite) >= {"id", "url", "qr", "live", "number", "expires_in", "route"}
+    assert set(invite) >= {"id", "url", "link", "qr", "live", "number", "expires_in", "route"}
     assert re.fullmatch(rf"{re.escape(world.base)}/b/[0-9A-Za-z]{{43}}", invite["url"])
     assert (invite["expires_in"], invite["route"]) == (600, "oauth")
+    assert invite["link"] == invite["url"]
     assert re.fullmatch(r"[1-9]\d", invite["number"])
     assert invite["live"] == f"/live/{invite['id']}"
     picture = await desktop.fetch(invite["qr"], headers={"Accept": "image/*"})
@@ -222,3 +223,122 @@ async def test_what_the_phone_has_ended_is_told_on_the_card(world: World) -> Non
     assert "The binding was ended on the phone." in page and "/bind/restore" not in page
     world.clock.advance(86400)
     assert "ended on the phone" not in (await desktop.fetch("/bind")).body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_by_scan_the_code_holds_the_platform_s_address_and_the_link_stays_ours(
+    world: World,
+) -> None:
+    await world.open_webhook()
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    assert invite["route"] == "scan"
+    assert invite["url"].startswith("http://weixin.qq.com/q/")
+    assert re.fullmatch(rf"{re.escape(world.base)}/b/[0-9A-Za-z]{{43}}", invite["link"])
+    picture = await desktop.fetch(invite["qr"], headers={"Accept": "image/*"})
+    assert picture.body.decode() == await qr.svg(invite["url"])
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert 'data-route="scan"' in page and f'href="{invite["link"]}"' in page
+    assert invite["url"] not in page
+    for part in ('class="steps" data-for="oauth" hidden', 'class="match" data-match hidden'):
+        assert part in page
+    assert 'class="steps" data-for="scan">' in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_scan_knows_no_nickname_so_the_page_says_wechat_user(world: World) -> None:
+    await world.open_webhook()
+    for name, person, language, nickname in (
+        ("ann", "li", "en", "WeChat user"),
+        ("bob", "zhang", "zh", "微信用户"),
+    ):
+        desktop = await world.signed_in(name, language=language)
+        invite = await desktop.invite()
+        socket = await desktop.live(invite)
+        await world.simulator.phone(person).scan_and_follow(invite["url"])
+        follower = (await socket.until("bound"))["follower"]
+        assert follower["nickname"] == nickname
+        assert follower["avatar"].startswith("/static/avatar.svg")
+        assert f">{nickname}</p>" in (await desktop.fetch("/bind")).body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("errcode", [-1, 48001])
+async def test_where_no_such_code_can_be_had_the_page_shows_the_other_route(
+    world: World, errcode: int
+) -> None:
+    await world.open_webhook(bind_route="scan")
+    world.simulator.faults.answer("/cgi-bin/qrcode/create", errcode=errcode, times=None)
+    desktop = await world.signed_in()
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert 'data-route="oauth"' in page and 'class="steps" data-for="scan" hidden' in page
+    assert 'class="match" data-match>' in page
+    invite = await desktop.invite()
+    assert (invite["route"], invite["url"]) == ("oauth", invite["link"])
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_phone_that_opened_the_link_instead_has_a_number_to_compare(world: World) -> None:
+    await world.open_webhook()
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    await world.simulator.phone("wang").open(invite["link"])
+    assert (await desktop.state(invite))["state"] == "scanned"
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert 'data-route="scan"' in page and 'class="match" data-match>' in page
+    assert page.count(f">{invite['number']}<") == 2
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_inside_wechat_there_is_a_button_whatever_the_route(world: World) -> None:
+    await world.open_webhook()
+    phone = await world.signed_in()
+    phone.headers["User-Agent"] += " MicroMessenger/8.0.50"
+    invite = await phone.invite()
+    page = (await phone.fetch("/bind")).body.decode()
+    assert invite["route"] == "oauth" and 'data-route="oauth"' in page
+    assert f'href="{invite["link"]}" data-link>' in page and "weixin.qq.com" not in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_digits_out_of_the_chat_complete_the_binding(world: World) -> None:
+    await world.open_webhook(bind_confirm="desktop")
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    assert await world.simulator.phone("wang").scan_code(invite["url"]) == "chat"
+    [said] = await world.told("wang")
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert "data-confirm-form" in page and "Your phone now shows six digits." in page
+    assert "Press “Follow”" not in page and "Whoever scans" not in _shown(page)
+    digits = re.search(r"\d{6}", said.text)
+    assert digits
+    done = await desktop.post("/bind/confirm", id=invite["id"], code=digits[0])
+    assert done.code == 303
+    assert 'data-state="bound"' in (await desktop.fetch("/bind")).body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_wechat_that_no_longer_follows_is_still_bound_and_the_card_warns(
+    world: World,
+) -> None:
+    picture = world.folder / "follow.png"
+    picture.write_bytes(b"\x89PNG picture")
+    await world.open_webhook(follow_qr=str(picture))
+    desktop = await world.bound()
+    phone = world.simulator.phone("wang")
+    fine = (await desktop.fetch("/bind")).body.decode()
+    assert "data-unreachable" not in fine and "/follow-qr" not in fine
+    await phone.unfollow()
+    await world.simulator.pushes.settled()
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert 'data-state="bound"' in page and "data-unreachable" in page
+    assert "Notices cannot reach you now" in page and 'src="/follow-qr"' in page
+    assert "arrive in this WeChat" not in page
+    await phone.follow()
+    await world.simulator.pushes.settled()
+    assert "data-unreachable" not in (await desktop.fetch("/bind")).body.decode()
+
+
+def _shown(page: str) -> str:
+    """The page without its hidden paragraphs."""
+    return re.sub(r"<p [^>]*hidden>.*?</p>", "", page)

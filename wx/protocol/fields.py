@@ -1,7 +1,7 @@
 """How a value takes its parts out of the fields of a post: used as the defaults of a dataclass.
 
 Names stand in the platform's spelling; the first that holds something counts. ``a/b`` is ``b``
-inside of ``a``, each of which may be repeated. What has the wrong shape, a structure where a text
+inside of ``a``, and both may be repeated. What has the wrong shape, a structure where a text
 belongs or the other way round, counts as absent. Texts lose control characters; tabs and line
 breaks stay. What is absent is refused or has its default; what is odd is refused.
 """
@@ -217,7 +217,7 @@ def _look(*names: str) -> Callable[[Fields], str | None]:
                     return best
         return best
 
-    # Both do the same; nearly every name is flat, and goes without building lists.
+    # Nearly every name is flat, and is found without building lists.
     return look_inside if any("/" in name for name in names) else look
 
 

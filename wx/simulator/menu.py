@@ -27,7 +27,7 @@ NEEDS = {
 _FIRST_ID = 208379533
 _MAX_TOP, _MAX_SUB = 3, 5
 _MAX_KEY, _MAX_URL = 128, 1024  # bytes
-_SCANNED = "SIM-0001"
+SCANNED = "SIM-0001"  # what a phone finds unless somebody says
 
 
 class _Codes:
@@ -105,9 +105,7 @@ def checked(body: Mapping[str, Any]) -> dict[str, Any]:
     return {"button": _buttons(body.get("button"), _TOP)}
 
 
-def tap(
-    world: World, person: Person, i: int, j: int | None = None, *, scanned: str = _SCANNED
-) -> str:
+def tap(world: World, person: Person, i: int, j: int | None, *, scanned: str) -> str:
     """A button of the menu is tapped; see :meth:`Phone.tap`.
 
     Args:

@@ -71,6 +71,7 @@ class ChatPage(PhonePage):
     def draw(self, person: Person, *, foot: str = "", problem: str = "") -> None:
         """The chat; ``foot`` is one of :data:`FEET`, "" for what WeChat shows at first."""
         menu = self.simulator.world.menu
+        asked = bool(foot)
         if foot not in FEET or (foot == "menu" and menu is None):
             foot = "write" if menu is None else "menu"
         self.show(
@@ -81,6 +82,7 @@ class ChatPage(PhonePage):
             attachments=attachments,
             buttons=menu["button"] if menu else [],
             foot=foot,
+            asked=asked,
             problem=problem,
             typed=lambda name: self.get_body_argument(name, "") if problem else "",
         )

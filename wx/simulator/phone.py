@@ -109,16 +109,23 @@ class Phone:
             self._world.follow(self.person)
         return shown
 
-    async def tap(self, i: int, j: int | None = None) -> str:
+    async def tap(self, i: int, j: int | None = None, *, scanned: str = menu.SCANNED) -> str:
         """Tap a button of the menu, or one of its sub-buttons, counted from 0.
+
+        Args:
+            scanned: what a scanning button finds.
 
         Returns:
             the address that the phone opens now; "" for a button that opens none.
 
         Raises:
-            LookupError: there is no such button.
+            LookupError: there is no such button, or no menu in front of this person.
         """
-        return menu.tap(self._world, self.person, i, j)
+        return menu.tap(self._world, self.person, i, j, scanned=scanned)
+
+    async def tap_key(self, key: str, *, scanned: str = menu.SCANNED) -> str:
+        """Tap the button with this key; see :meth:`tap`."""
+        return await self.tap(*menu.find(self._world, key), scanned=scanned)
 
 
 def asks_for_consent(page: Page) -> bool:

@@ -1,0 +1,247 @@
+"""The webhook of a real process: killed, locked out, full, stopped, asked twice at once; each
+message counts once, and no answer is late."""
+
+import asyncio
+import random
+import resource
+import shutil
+import socket
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.bench.people import Person, invite_people
+from tests.flows.program import Program
+from tests.flows.sender import TRIES, Message, Sender, count_rows, fetch, rows
+from tests.vectors.hostile_xml import ACCEPTED, cases
+from wx.simulator.app import Simulator
+
+IN_FLIGHT = 20
+LATEST = 4.5  # seconds that an answer may take, whatever happens
+
+
+@pytest.fixture
+def simulator(io_loop: IOLoop) -> Iterator[Simulator]:
+    made = Simulator()
+    io_loop.run_sync(made.start)
+    yield made
+    io_loop.run_sync(made.stop)
+
+
+class Site:
+    """A program with its webhook, and the sender that posts to it."""
+
+    def __init__(self, folder: Path, simulator: Simulator, *, mode: str = "safe") -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        keys = Sender.keys(mode)
+        self.program = Program(folder, simulator, bind_route="oauth", **keys)
+        self.sender = Sender(self.program, simulator, mode=mode)
+
+    async def start(self, *, failpoint: str = "") -> None:
+        await asyncio.to_thread(self.program.start, failpoint=failpoint)
+
+    async def kill(self) -> None:
+        await asyncio.to_thread(self.program.kill)
+
+    async def stop(self) -> float:
+        """Ask it to end; the seconds that it took."""
+        begun = time.monotonic()
+        self.program.terminate()
+        assert await asyncio.to_thread(self.program.ended) == 0
+        return time.monotonic() - begun
+
+    def errors(self) -> list[str]:
+        """The log's lines of errors."""
+        return [line for line in self.program.log.read_text().splitlines() if " ERROR " in line]
+
+    def expect_once(self, messages: list[Message]) -> None:
+        """All were answered within WeChat's tries, and each has one row."""
+        assert all(message.answer is not None for message in messages)
+        assert max(len(message.tries) for message in messages) <= TRIES
+        assert count_rows(self.program.database, messages) == [1] * len(messages)
+
+
+@asynccontextmanager
+async def running(folder: Path, simulator: Simulator, *, mode: str = "safe") -> AsyncIterator[Site]:
+    """A site that runs."""
+    site = Site(folder, simulator, mode=mode)
+    await site.start()
+    try:
+        yield site
+    finally:
+        if site.program.process and site.program.process.poll() is None:
+            await site.kill()
+
+
+# --- kill -9 ---
+
+
+class Story:
+    """What one person does, in this order: each message waits for the answer to the one before."""
+
+    def __init__(self, person: Person, sender: Sender) -> None:
+        self.account = person.name
+        openid = f"o{person.invite}"
+        code = f"qrscene_bind{person.code}"
+        # The message, what the chat says to it, and what is written down about the binding.
+        self.acts = [
+            (sender.event(openid, "subscribe", EventKey=code, Ticket="t"), "/undo/", "bound"),
+            (sender.text(openid, "状态"), f"账号 {person.name}，绑定于", ""),
+            (sender.text(openid, "解绑"), f"账号 {person.name} 解除绑定吗", ""),
+            (sender.text(openid, "是"), f"账号 {person.name} 解除绑定。", "ended"),
+            (sender.text(openid, "是"), "[是]", ""),
+            (sender.event(openid, "unsubscribe", EventKey=""), "success", ""),
+        ]
+        self.done = 0
+
+    @property
+    def message(self) -> Message:
+        return self.acts[self.done][0]
+
+
+class Lane:
+    """A site that is killed again and again while a number of people are busy with it."""
+
+    def __init__(self, site: Site, people: list[Person], seed: str) -> None:
+        self.site = site
+        self._chance = random.Random(seed)
+        self._told = iter([Story(person, site.sender) for person in people])
+        self.stories = [next(self._told) for _ in range(IN_FLIGHT)]
+        self._slots = list(self.stories)
+        self._answers = asyncio.Condition()
+        self._answered = 0
+        self.kills = 0
+        self.unanswered = Counter[int]()  # messages that a kill cut off, by their rows
+
+    async def run(self, kills: int) -> None:
+        """Start and kill it this often, judge each time, and then let everything end well."""
+        lives = ("webhook-after-dedup", "", "webhook-before-answer", "")
+        judging = asyncio.create_task(asyncio.sleep(0))
+        for number in range(kills):
+            await self.site.start(failpoint=lives[number % 4])
+            await judging
+            await self._live(lives[number % 4])
+            self.kills += 1
+            copy = self._copied()
+            judging = asyncio.create_task(asyncio.to_thread(self._judge, copy, self._snapshot()))
+        await self.site.start()
+        await judging
+        await asyncio.gather(*(self._tell(slot, fresh=False) for slot in range(IN_FLIGHT)))
+        await self.site.stop()
+
+    async def _live(self, failpoint: str) -> None:
+        if failpoint:
+            # Its first new message ends it; a third try is not wasted on that.
+            able = [slot for slot in range(IN_FLIGHT) if not self._is_last_try(slot)]
+            await asyncio.gather(*map(self._tell, able))
+            assert await asyncio.to_thread(self.site.program.ended) == 137
+            return
+        last = [self._slots[slot].message for slot in range(IN_FLIGHT) if self._is_last_try(slot)]
+        enough = self._answered + self._chance.randint(1, IN_FLIGHT)
+        telling = [asyncio.create_task(self._tell(slot)) for slot in range(IN_FLIGHT)]
+        async with self._answers:
+            await self._answers.wait_for(
+                lambda: (
+                    self._answered >= enough and all(message.answer is not None for message in last)
+                )
+            )
+        await asyncio.sleep(self._chance.uniform(0, 0.005))
+        await self.site.kill()
+        await asyncio.gather(*telling)
+
+    def _is_last_try(self, slot: int) -> bool:
+        return len(self._slots[slot].message.tries) == TRIES - 1
+
+    async def _tell(self, slot: int, *, fresh: bool = True) -> None:
+        """Go on with a story, and with others after it, until an answer stays away."""
+        while True:
+            story = self._slots[slot]
+            if story.done == len(story.acts):
+                if not fresh:
+                    return
+                self._slots[slot] = story = next(self._told)
+                self.stories.append(story)
+            message, says, _ = story.acts[story.done]
+            done = await self.site.sender.post(message)
+            if not done.status:
+                return
+            assert done.status == 200 and message.answer is not None
+            assert says in message.answer, (says, message.answer)
+            story.done += 1
+            self._answered += 1
+            async with self._answers:
+                self._answers.notify_all()
+
+    def _copied(self) -> Path:
+        """The files as the kill left them: to look into them would tidy them up."""
+        path = self.site.program.database
+        folder = self.site.folder / f"judged-{self.kills}"
+        folder.mkdir()
+        for name in (path.name, f"{path.name}-wal"):
+            shutil.copy(path.with_name(name), folder / name)
+        return folder / path.name
+
+    def _snapshot(self) -> list[tuple[str, str, bool, list[bytes]]]:
+        """Account, trace, whether it was answered, and signatures of each message so far."""
+        return [
+            (story.account, trace, message.answer is not None, list(message.signatures))
+            for story in self.stories
+            for message, _, trace in story.acts
+            if message.tries
+        ]
+
+    def _judge(self, path: Path, told: list[tuple[str, str, bool, list[bytes]]]) -> None:
+        """An answer has its row, a row has its effect, and there is no effect without one."""
+        found = Counter(one for (one,) in rows(path, "SELECT signature FROM inbox"))
+        expected = Counter[tuple[str, str]]()
+        for account, trace, answered, signatures in told:
+            count = sum(found[one] for one in signatures)
+            assert count <= 1, "a message has two rows"
+            assert count or not answered, "a message was answered and not kept"
+            if trace and count:
+                expected[account, trace] += 1
+            if not answered:
+                self.unanswered[count] += 1
+        traces = rows(
+            path,
+            """SELECT name, what FROM binding_events JOIN bindings ON bindings.id = binding_id
+                 JOIN accounts ON accounts.id = account_id""",
+        )
+        assert Counter(traces) == expected
+        shutil.rmtree(path.parent)
+
+
+@pytest.mark.gen_test(timeout=300)
+async def test_killed_a_hundred_times_each_message_counts_once(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    lanes = []
+    for mode in ("plain", "safe"):
+        site = Site(tmp_path / mode, simulator, mode=mode)
+        people = await invite_people(tmp_path / mode / "data", 600, app_id=simulator.app_id)
+        lanes.append(Lane(site, people, mode))
+    try:
+        await asyncio.gather(*(lane.run(50) for lane in lanes))
+    finally:
+        for lane in lanes:
+            if lane.site.program.process and lane.site.program.process.poll() is None:
+                await lane.site.kill()
+    assert sum(lane.kills for lane in lanes) == 100
+    for lane in lanes:
+        messages = [message for story in lane.stories for message, _, _ in story.acts]
+        lane.site.expect_once(messages)
+        # The kills came at both moments that matter: before the row, and between row and answer.
+        assert lane.unanswered[0] > 50 and lane.unanswered[1] > 50
+        assert not lane.site.errors()
+        path = lane.site.program.database
+        assert rows(path, "SELECT count(*) FROM inbox") == [(len(messages),)]
+        assert rows(path, "SELECT count(*) FROM bindings WHERE ended_at IS NULL") == [(0,)]
+        assert rows(path, "SELECT count(*) FROM followers WHERE following") == [(0,)]
+        print(lane.unanswered, len(messages), len(lane.stories))
