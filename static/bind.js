@@ -79,7 +79,7 @@ function showState(state, message) {
 /** The steps of the way that the code goes: "scan" or "oauth". */
 function showRoute(route) {
   main.dataset.route = route;
-  for (const part of main.querySelectorAll("[data-for]")) part.hidden = part.hidden;
+  for (const part of main.querySelectorAll("[data-for]")) part.hidden = part.dataset.for !== route;
 }
 
 function showNumber(number) {

@@ -57,10 +57,13 @@ export function inPlace(show) {
     }
     if (answer.ok && form.matches(".write")) form.elements.text.value = "";
     for (const popup of opened()) popup.open = false;
-    const url = answer.redirected ? answer.url : null;
-    const how = { url, own: answer.ok, moved: form.matches(".sheet") };
-    // News may have come between this answer and now: then it is asked for again.
-    if (!show(await answer.text(), how) && url) await swap(url, show, how);
+    if (!answer.ok) {
+      show(await answer.text(), { only: "foot" });
+      return;
+    }
+    const how = { url: answer.url, own: true, moved: form.matches(".sheet") };
+    // Something may have changed between this answer and now: then it is asked for again.
+    if (!show(await answer.text(), how)) await swap(answer.url, show, how);
   });
 }
 

@@ -13,19 +13,20 @@ let typed = ""; // a half-written message, while the foot shows something else
 let version = Number(document.body.dataset.version); // of what is shown
 
 // Take over the parts of a page that are different; false if a later page was taken over already. `url`: where the person
-// is now; `own`: they sent something; `moved`: they went to another foot, and the focus goes with them.
-function show(text, { url = null, own = false, moved = false } = {}) {
+// is now; `own`: they sent something; `moved`: they went to another foot, and the focus goes with them; `only`: the one
+// part that counts, which is right whenever it comes.
+function show(text, { url = null, own = false, moved = false, only = null } = {}) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const its = Number(page.body.dataset.version);
-  if (its < version) return false;
   if (Number.isNaN(its)) return true; // no phone at all
-  version = its;
+  if (!only && its < version) return false;
+  version = Math.max(version, its);
   if (url) history.replaceState(null, "", url);
   const field = () => document.querySelector("#message");
   typed = field()?.value ?? typed;
   for (const part of document.querySelectorAll("[data-part]")) {
     const fresh = page.querySelector(`[data-part="${part.dataset.part}"]`);
-    if (!fresh) continue;
+    if (!fresh || (only && only !== part.dataset.part)) continue;
     if (part.dataset.part === "chat") chat.around(() => take(part, fresh));
     else take(part, fresh);
   }

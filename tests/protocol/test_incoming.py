@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import re
 from xml.sax.saxutils import escape
 
@@ -965,6 +966,8 @@ def test_a_key_stays_short_however_long_the_event_key_is():
 
 
 WORD = st.sampled_from(["", "=", "#", " ", "  ", "= =", "1", "a", "a 1", "1 a", "=event", " =a"])
+LONG = "x" * 200
+DIGEST = "#" + hashlib.sha256(LONG.encode()).hexdigest()
 PARTS = st.tuples(
     st.sampled_from(["o", "o1", "e", "m", "event"]),
     st.sampled_from(["1", "11", "17"]),
@@ -978,6 +981,8 @@ PARTS = st.tuples(
 @given(one=PARTS, other=PARTS)
 @example(one=("o", "1", "event", "a", "b", ""), other=("o", "1", "event", "a", "", "b"))
 @example(one=("o", "1", "event", "a", "b =c", ""), other=("o", "1", "event", "a", "c", "b"))
+@example(one=("o", "1", "event", "a", "", "1 =a"), other=("o", "1", "event", "a", "a =", "1"))
+@example(one=("o", "1", "event", "a", LONG, ""), other=("o", "1", "event", "a", DIGEST, ""))
 def test_two_different_events_never_have_one_key(one, other):
     def key(parts: tuple[str, ...]) -> str:
         names = ("FromUserName", "CreateTime", "MsgType", "Event", "EventKey", "MsgID")

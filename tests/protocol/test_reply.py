@@ -89,6 +89,7 @@ def test_no_text_breaks_out_of_its_element():
 def test_texts_are_cut_and_addresses_are_not():
     assert parts(TextReply("长" * 700))["Content"] == "长" * 681 + "…"
     assert parts(TextReply("长" * 682))["Content"] == "长" * 682
+    assert parts(TextReply("\x00" * 3000 + "a"))["Content"] == "a"
     long = "x" * 5000
     for answer, box in (
         (VideoReply("m", long, long), lambda found: found["Video"]),
@@ -275,7 +276,7 @@ FIELDS = {"Content": "王 & Co", "EventKey": "k{Content}", "Empty": "", "_x1": "
         ("{Con tent}", "{Con tent}"),
         ("{1}", "{1}"),
         ("{Content", "{Content"),
-        ("{é}", "{é}"),
+        ("{é}{aé}", "{é}{aé}"),
         ("{Content.x}{Content!r}{Content:>9}", "{Content.x}{Content!r}{Content:>9}"),
     ],
 )

@@ -493,7 +493,7 @@ async def test_a_late_profile_does_not_hold_the_binding_up_and_comes_in_a_second
     world.simulator.faults.delay(PROFILE, 30)
     assert (await world.simulator.phone("wang").bind(invite["url"])).status == 200
     first = await socket.until("bound")
-    assert first["follower"]["nickname"] == ""
+    assert first["follower"]["nickname"] == "WeChat user"
     world.simulator.faults.release()
     second = await socket.frame()
     assert second is not None and second["follower"]["nickname"] == "王小明🌻"

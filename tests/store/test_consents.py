@@ -77,3 +77,14 @@ async def test_of_many_who_claim_at_once_one_gets_it(db):
         for number in range(50)
     ]
     assert sum(await asyncio.gather(*claims)) == 1
+
+
+@pytest.mark.parametrize("route", ["oauth", "scan"])
+def test_a_consent_says_where_the_phones_yes_came_from(conn, ann, route):
+    add(conn, invite(ann))
+    consents.add(conn, b"state", "i1", phone=b"phone", now=NOW, route=route)
+    assert consents.find(conn, b"state").route == route
+
+
+def test_a_yes_of_a_browser_is_what_is_meant_where_nothing_is_said(conn, made):
+    assert consents.find(conn, made).route == "oauth"

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.store.conftest import APP, NOW
 from wx.model import Profile
 from wx.store import bindings, followers
@@ -98,3 +100,131 @@ def test_a_unionid_that_comes_alone_changes_nothing_else(conn):
     follower = followers.find(conn, number)
     assert follower.profile == replace(WANG, unionid="u-other")
     assert follower.read_at == NOW
+
+
+# Following, unfollowing, acting
+
+
+def following(conn, openid="o-wang"):
+    found = followers.find_by_openid(conn, APP, openid)
+    return found and found.following
+
+
+def test_a_follower_is_found_by_openid_in_their_own_wechat_account(conn):
+    number = followers.use(conn, APP, "o-wang")
+    assert followers.find_by_openid(conn, APP, "o-wang").id == number
+    assert followers.find_by_openid(conn, "wx-other", "o-wang") is None
+    assert followers.find_by_openid(conn, APP, "o-li") is None
+
+
+def test_whether_somebody_follows_is_not_known_at_first(conn):
+    followers.use(conn, APP, "o-wang")
+    assert following(conn) is None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_later_change_counts_in_whatever_order_the_two_come(conn, first):
+    assert followers.mark_following(conn, APP, "o-wang", first, at=NOW)
+    assert followers.mark_following(conn, APP, "o-wang", not first, at=NOW + 1)
+    assert following(conn) is not first
+    assert not followers.mark_following(conn, APP, "o-wang", first, at=NOW + 0.5)
+    assert following(conn) is not first
+    assert followers.mark_following(conn, APP, "o-wang", first, at=NOW + 2)
+    assert following(conn) is first
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_changes_in_one_second_the_last_to_come_counts(conn, first):
+    for changed in (first, not first, first):
+        assert followers.mark_following(conn, APP, "o-wang", changed, at=NOW)
+        assert following(conn) is changed
+
+
+def test_somebody_known_by_a_binding_begins_and_ceases_to_follow(conn):
+    number = followers.use(conn, APP, "o-wang")
+    assert followers.mark_following(conn, APP, "o-wang", False, at=5)
+    assert following(conn) is False
+    assert followers.use(conn, APP, "o-wang") == number
+
+
+def test_a_change_is_of_one_follower_in_one_wechat_account(conn):
+    for app_id, openid in ((APP, "o-wang"), ("wx-other", "o-wang"), (APP, "o-li")):
+        followers.use(conn, app_id, openid)
+    followers.mark_following(conn, APP, "o-wang", True, at=NOW)
+    assert following(conn, "o-li") is None
+    assert followers.find_by_openid(conn, "wx-other", "o-wang").following is None
+
+
+def test_whoever_acts_follows_and_is_known_from_then_on(conn):
+    made = followers.mark_acted(conn, APP, "o-wang", at=NOW)
+    assert (made.following, made.acted_at, made.profile.openid) == (True, NOW, "o-wang")
+    assert made == followers.find(conn, made.id)
+    again = followers.mark_acted(conn, APP, "o-wang", at=NOW + 5)
+    assert (again.id, again.acted_at) == (made.id, NOW + 5)
+
+
+def test_the_last_activity_never_goes_back(conn):
+    followers.mark_acted(conn, APP, "o-wang", at=NOW + 5)
+    assert followers.mark_acted(conn, APP, "o-wang", at=NOW).acted_at == NOW + 5
+
+
+def test_what_was_done_before_an_unfollowing_does_not_undo_it(conn):
+    followers.mark_following(conn, APP, "o-wang", False, at=NOW + 10)
+    late = followers.mark_acted(conn, APP, "o-wang", at=NOW)
+    assert (late.following, late.acted_at) == (False, NOW)
+    newer = followers.mark_acted(conn, APP, "o-wang", at=NOW + 11)
+    assert newer.following is True, "following again was not told, and is plain from this"
+    assert followers.mark_following(conn, APP, "o-wang", False, at=NOW + 10)
+
+
+def test_acting_is_no_change_that_an_earlier_unfollowing_would_have_to_beat(conn):
+    followers.mark_following(conn, APP, "o-wang", True, at=NOW)
+    followers.mark_acted(conn, APP, "o-wang", at=NOW + 100)
+    assert followers.mark_following(conn, APP, "o-wang", False, at=NOW + 50)
+    assert following(conn) is False
+
+
+def test_how_they_came_their_language_and_a_question_are_kept(conn):
+    number = followers.use(conn, APP, "o-wang")
+    other = followers.use(conn, APP, "o-li")
+    followers.mark_origin(conn, number, came_by="ADD_SCENE_QR_CODE", scene="desk_1")
+    followers.mark_language(conn, number, "en")
+    followers.mark_unbind_asked(conn, number, NOW)
+    found = followers.find(conn, number)
+    assert (found.came_by, found.scene, found.language) == ("ADD_SCENE_QR_CODE", "desk_1", "en")
+    assert found.unbind_asked_at == NOW
+    followers.mark_unbind_asked(conn, number, None)
+    followers.mark_origin(conn, number, came_by="ADD_SCENE_SEARCH")
+    found = followers.find(conn, number)
+    assert (found.came_by, found.scene, found.unbind_asked_at) == ("ADD_SCENE_SEARCH", "", None)
+    untouched = followers.find(conn, other)
+    assert (untouched.came_by, untouched.language, untouched.unbind_asked_at) == ("", "", None)
+
+
+def test_whoever_takes_back_the_right_to_their_profile_stays_a_follower_without_one(conn):
+    number = followers.mark_acted(conn, APP, "o-wang", at=NOW).id
+    other = followers.use(conn, APP, "o-li")
+    followers.mark_profile(conn, APP, WANG, now=NOW)
+    followers.mark_profile(conn, APP, replace(WANG, openid="o-li"), now=NOW)
+    followers.mark_language(conn, number, "en")
+    followers.mark_revoked(conn, number)
+    found = followers.find(conn, number)
+    assert (found.profile, found.read_at) == (Profile("o-wang"), None)
+    assert (found.following, found.acted_at, found.language) == (True, NOW, "en")
+    assert followers.find(conn, other).profile.nickname == WANG.nickname
+
+
+def test_who_follows_is_kept_without_ever_having_been_bound_and_who_left_is_not(conn, ann):
+    for openid, follows in (("o-wang", True), ("o-li", False), ("o-was", False)):
+        followers.mark_following(conn, APP, openid, follows, at=NOW)
+    was = followers.find_by_openid(conn, APP, "o-was").id
+    followers.mark_origin(conn, was, came_by="ADD_SCENE_QR_CODE", scene="desk_1")
+    followers.mark_language(conn, was, "en")
+    bound = bindings.add(conn, APP, ann, was, route="scan", now=NOW)
+    bindings.mark_ended(conn, bound, now=NOW)
+    assert followers.purge(conn, ended_before=NOW) == 2
+    assert following(conn) is True
+    assert followers.find_by_openid(conn, APP, "o-li") is None
+    gone = followers.find(conn, was)
+    assert gone.profile == Profile(f"forgotten:{was}")
+    assert (gone.came_by, gone.scene, gone.language) == ("", "", "")
