@@ -19,6 +19,7 @@ TOKEN = "TokenOfOurWebhook"
 AES_KEY = "0fOurWebhook4567890abcdefghijklmnopqrstuvwX"
 OTHER_KEY = "AnotherKey234567890abcdefghijklmnopqrstuvwX"
 MESSAGE = b"<xml><ToUserName>gh_ours</ToUserName><Content>hello</Content></xml>"
+OTHER = MESSAGE.replace(b"hello", b"other")
 MODES = ["plain", "compatible", "safe"]
 
 Query = dict[str, list[bytes]]
@@ -193,7 +194,7 @@ def test_a_message_is_let_in_with_digests_of_what_let_it_in(mode: str) -> None:
     name = "signature" if mode == "plain" else "msg_signature"
     assert delivery.signature.hex() == given[name][0].decode()
     assert len(delivery.body) == 32
-    assert delivery.body != make(mode).open(*signed(MESSAGE + b" ", mode=mode)).body
+    assert delivery.body != make(mode).open(*signed(OTHER, mode=mode)).body
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -256,7 +257,7 @@ def test_in_compatible_mode_what_stands_beside_the_sealed_message_does_not_count
 @pytest.mark.parametrize("mode", ["compatible", "safe"])
 def test_a_sealed_message_needs_its_own_signature_and_the_other_does_not_count(mode: str) -> None:
     given, body = signed(mode=mode)
-    other, _ = signed(b"<xml><Content>other</Content></xml>", mode=mode)
+    other, _ = signed(OTHER, mode=mode)
     for wrong in (other["msg_signature"][0], given["signature"][0], b"0" * 40):
         refusal = refused(make(mode).open, given | query(msg_signature=wrong), body)
         assert (refusal.status, refusal.alarm) == (403, False)
@@ -338,7 +339,7 @@ def test_a_stale_request_does_not_use_its_signature_up() -> None:
     ahead = signed(at=clock.now() + 601)
     assert refused(opened.open, *ahead).status == 403
     clock.advance(1)
-    other = signed(b"<xml><Content>other</Content></xml>", at=clock.now() + 600)
+    other = signed(OTHER, at=clock.now() + 600)
     assert opened.open(*other).fields["Content"] == "other"
 
 

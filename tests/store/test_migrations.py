@@ -116,16 +116,10 @@ INSERT INTO bindings VALUES (1, 'wx1', 1, 1, 'oauth', 1700000008.0, NULL);
 INSERT INTO binding_events VALUES (1, 1, 1700000008.0, 'bound', 'oauth', 'Ann', '10.0.0.0/24', 'F');
 INSERT INTO undos VALUES (x'06', 1, 1700086408.0, NULL);
 """
-TABLES = [
-    "accounts",
-    "sessions",
-    "followers",
-    "invites",
-    "consents",
-    "bindings",
-    "binding_events",
-    "undos",
-]
+TABLES = (
+    *("accounts", "sessions", "followers", "invites", "consents"),
+    *("bindings", "binding_events", "undos"),
+)
 
 
 def rows(conn):

@@ -342,3 +342,16 @@ async def test_a_wechat_that_no_longer_follows_is_still_bound_and_the_card_warns
 def _shown(page: str) -> str:
     """The page without its hidden paragraphs."""
     return re.sub(r"<p [^>]*hidden>.*?</p>", "", page)
+
+
+@pytest.mark.gen_test
+async def test_a_picture_is_of_the_route_that_its_page_was_drawn_for(world: World) -> None:
+    await world.open_webhook()
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    assert invite["route"] == "scan" and invite["qr"].endswith("?route=scan")
+    path = invite["qr"].partition("?")[0]
+    shown = (await desktop.fetch(f"{path}?route=oauth")).body.decode()
+    assert shown == await qr.svg(invite["link"])
+    assert (await desktop.fetch(path)).body.decode() == await qr.svg(invite["url"])
+    assert (await desktop.fetch(f"{path}?route=other")).code == 400

@@ -79,7 +79,7 @@ _PLACE = re.compile(
     r"""(?P<address>"[^"]*"?|'[^']*'?|[^\s"'>]+)""",
     re.IGNORECASE,
 )
-_LINK = re.compile(r"<(/?)a(?![A-Za-z0-9])", re.IGNORECASE)
+_LINK = re.compile(r"<(/?)a(?![A-Za-z0-9])([^<>]*>)?", re.IGNORECASE)
 _HTTP = re.compile(r"https?://\S+", re.IGNORECASE)
 _IN_ADDRESSES = "!#$%&()*+,/:;=?@[]"  # what an address may hold, and a link's attribute too
 _JOINER = "\u200d"
@@ -264,6 +264,6 @@ def _before_link(text: str, end: int) -> int:
             break
         if open_at < 0:
             open_at = tag.start()
-        if tag[1] and text.find(">", tag.end(), end) >= 0:
+        if tag[1] and tag[2] and tag.end() <= end:
             open_at = -1
     return end if open_at < 0 else open_at

@@ -183,15 +183,17 @@ async def invite_json(handler: Base, view: View) -> dict[str, Any]:
     link = link_of(handler, view)
     # Whoever is inside WeChat cannot scan their own screen, and presses the link.
     scan = "" if handler.inside_wechat else await handler.services.codes.of(view)
+    route = SCAN if scan else OAUTH
     return {
         "id": invite_id,
         "url": scan or link,
         "link": link,
-        "qr": f"/bind/invites/{invite_id}/qr.svg",
+        # With the route, lest the steps beside the picture be for another one.
+        "qr": f"/bind/invites/{invite_id}/qr.svg?route={route}",
         "live": f"/live/{invite_id}",
         "number": view.invite.number,
         "expires_in": view.expires_in,
-        "route": SCAN if scan else OAUTH,
+        "route": route,
     }
 
 
@@ -245,7 +247,9 @@ class InvitePicture(Page):
         session, _ = self.signed_in()
         view = await self.services.invites.view(invite_id, session)
         self.set_header("Content-Type", "image/svg+xml")
-        self.finish(await qr.svg(await self.services.codes.of(view) or link_of(self, view)))
+        route = one(self.request, "route", f"{OAUTH}|{SCAN}")
+        scan = "" if route == OAUTH else await self.services.codes.of(view)
+        self.finish(await qr.svg(scan or link_of(self, view)))
 
 
 class Confirm(Form):
