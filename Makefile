@@ -17,7 +17,7 @@ lint: $(VENV)/test.stamp ## Format, lint, types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(VENV)/test.stamp ## Figures as ratios to floors of the same run
+bench: $(VENV)/bench.stamp ## Figures as ratios to floors of the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
 $(VENV)/program.stamp: setup.cfg pyproject.toml
@@ -28,6 +28,10 @@ $(VENV)/program.stamp: setup.cfg pyproject.toml
 
 $(VENV)/test.stamp: $(VENV)/program.stamp
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[test]"
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/test.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[test,bench]"
 	@touch $@
 
 clean: ## Remove what was set up

@@ -20,6 +20,7 @@ from wx.service.passwords import Passwords
 from wx.simulator.app import Simulator
 from wx.store import database
 from wx.store.database import Database
+from wx.web import qr
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ async def run(
         if data_dir is None:
             data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wxbind-")))
         port = _free(address, port)
-        simulator = Simulator(clock=Clock(), account_name="wxbind demo")
+        simulator = Simulator(clock=Clock(), account_name="wxbind demo", draw_code=qr.svg)
         await simulator.start(address=address, port=_free(address, port + 1 if port else 0))
         stack.push_async_callback(simulator.stop)
         webhook = {

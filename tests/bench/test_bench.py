@@ -6,11 +6,19 @@ import sys
 
 import pytest
 
-from tests.bench import callbacks, latency, logins, memory, pages, start
+from tests.bench import callbacks, latency, logins, memory, pages, start, webhook
 from tests.bench.clients import Waiting, open_all
 from tests.bench.harness import ROOT, Row, Size, floor, percentile, show
 
-ROWS = {latency: 6, memory: 2, callbacks: 4, pages: 3, logins: 2, start: 2}
+ROWS = {
+    latency: 6,
+    memory: 2,
+    callbacks: 4,
+    pages: 3,
+    logins: 2,
+    start: 2,
+    webhook: 17 if webhook.has_flask() else 15,
+}
 
 
 @pytest.mark.parametrize("module", ROWS, ids=lambda module: module.__name__.rpartition(".")[2])

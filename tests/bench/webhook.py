@@ -142,9 +142,14 @@ async def _new_connections(size: Size) -> list[Row]:
     return rows + flask
 
 
+def has_flask() -> bool:
+    """Whether the extra `bench` is installed."""
+    return all(importlib.util.find_spec(name) for name in ("flask", "gevent"))
+
+
 async def _against_flask(size: Size, here: Process, count: int, rounds: int) -> list[Row]:
     """The same beside Flask and gevent, if the extra `bench` is installed."""
-    if importlib.util.find_spec("flask") is None or importlib.util.find_spec("gevent") is None:
+    if not has_flask():
         return []
     ours, theirs = [], []
     async with harness.run("-m", "tests.bench.flask_webhook") as flask:

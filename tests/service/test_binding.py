@@ -130,3 +130,73 @@ async def test_a_notice_that_cannot_be_sent_does_not_stop_anything(world: World)
     assert (await desktop.post("/bind/remove")).code == 303
     await world.simulator.called(TEMPLATE, 2)
     assert bindings(world) == []
+
+
+# What happens in the chat
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_binding_that_the_phone_ended_is_told_on_the_page_and_not_restored(
+    world: World,
+) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await world.said("wang", "解绑")
+    await world.said("wang", "是")
+    assert bindings(world) == []
+    assert history(world)[-1] == ("ended", "chat", "the phone")
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert "The binding was ended on the phone." in page and "/bind/restore" not in page
+    assert (await desktop.post("/bind/restore", json_answer=True)).code == 410
+    assert bindings(world) == []
+    world.clock.advance(86400)
+    assert "ended on the phone" not in (await desktop.fetch("/bind")).body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_whoever_has_left_is_told_nothing_and_stays_bound(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await world.told("wang")
+    await world.simulator.phone("wang").unfollow()
+    await world.simulator.pushes.settled()
+    calls = world.simulator.calls[TEMPLATE]
+    assert bindings(world) == [("ann", "wang")]
+    assert (await desktop.post("/bind/remove")).code == 303
+    assert (await desktop.post("/bind/restore")).code == 303
+    await world.server.stop()  # what is under way in the background is waited for
+    assert world.simulator.calls[TEMPLATE] == calls
+    await world.start_server(**world.keys)
+    assert bindings(world) == [("ann", "wang")]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_left_and_came_back_is_told_again(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await world.told("wang")
+    phone = world.simulator.phone("wang")
+    await phone.unfollow()
+    await phone.follow()
+    await world.simulator.pushes.settled()
+    calls = world.simulator.calls[TEMPLATE]
+    await desktop.post("/bind/remove")
+    await world.simulator.called(TEMPLATE, calls + 1)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_follows_is_not_forgotten_though_the_binding_ended_long_ago(
+    world: World,
+) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound("ann", "wang")
+    await world.said("wang", "hello")
+    await desktop.post("/bind/remove")
+    world.clock.advance(90000)
+    await world.server.services.bindings.purge()
+    openid = world.simulator.world.people["wang"].openid
+    assert world.rows("SELECT * FROM followers WHERE openid = ?", openid)
+    await world.simulator.phone("wang").unfollow()
+    await world.simulator.pushes.settled()
+    await world.server.services.bindings.purge()
+    assert not world.rows("SELECT * FROM followers WHERE openid = ?", openid)

@@ -65,6 +65,38 @@ async def test_one_who_does_not_follow_is_told_to_follow(world: World) -> None:
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_one_who_has_left_is_not_even_called_and_hears_again_once_they_are_back(
+    world: World,
+) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await world.told("wang")
+    await world.simulator.phone("wang").unfollow()
+    await world.simulator.pushes.settled()
+    calls = world.simulator.calls[TEMPLATE]
+    for _ in range(3):
+        assert await send_test(desktop) == (409, "not-following")
+    assert world.simulator.calls[TEMPLATE] == calls
+    page = await desktop.post("/bind/test")
+    assert "Follow it, then try again" in page.body.decode()
+    await world.simulator.phone("wang").follow()
+    await world.simulator.pushes.settled()
+    assert await send_test(desktop) == (200, "sent")
+    assert world.simulator.calls[TEMPLATE] == calls + 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_message_in_the_chat_opens_the_window_for_a_text(world: World) -> None:
+    await world.open_webhook(bind_route="oauth", notice_template="")
+    desktop = await world.bound()
+    assert await send_test(desktop) == (409, "window-closed")
+    (echo,) = await world.said("wang", "hello")
+    assert echo.text == "hello"
+    assert await send_test(desktop) == (200, "sent")
+    assert "ann" in (await world.told("wang", 2))[-1].text
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_a_closed_window_is_told_and_opens_with_a_message(world: World) -> None:
     await world.reconfigure(notice_template="")
     desktop = await world.bound()

@@ -69,18 +69,16 @@ class Envelope:
                 not for this account, or its length is a lie.
         """
         sealed = _decoded(encrypted)
-        if not sealed or len(sealed) % _BLOCK:
-            raise Damaged
-        decryptor = self._cipher.decryptor()
-        padded = decryptor.update(sealed) + decryptor.finalize()
-        unpadder = self._padding.unpadder()
-        try:
+        decryptor, unpadder = self._cipher.decryptor(), self._padding.unpadder()
+        try:  # both refuse what is not whole blocks, and nothing at all
+            padded = decryptor.update(sealed) + decryptor.finalize()
             plain = unpadder.update(padded) + unpadder.finalize()
         except ValueError:
             raise Damaged from None
+        # A length beyond the end leaves no app id, as does a text without room for a length; one
+        # that is too short leaves too much.
         end = _HEAD + int.from_bytes(plain[_SALT:_HEAD], "big")
-        # A length beyond the end leaves no app id, one that is too short leaves too much.
-        if len(plain) < _HEAD or not hmac.compare_digest(plain[end:], self._app_id):
+        if not hmac.compare_digest(plain[end:], self._app_id):
             raise Damaged
         return plain[_HEAD:end]
 

@@ -71,7 +71,7 @@ class Pushes:
         time_scale: all seconds here are divided by it, for tests in a hurry.
         duplicate: how many copies of each push are posted at once; one answer is shown.
         delay: seconds that a push waits for its turn to be posted.
-        reorder: so many pushes of a person are gathered, then posted at once, last one first.
+        reorder: so many pushes of a person are gathered, then posted last one first.
         bad_signature: posts are signed with another token.
         stale: how many seconds a post's timestamp lies back.
         receipt_status: what receipts say of template messages; those that failed reach no chat,
@@ -204,12 +204,15 @@ class Pushes:
         task.add_done_callback(self._tasks.discard)
 
     def _let_go(self, name: str) -> None:
-        for push in reversed(self._gathered.pop(name, [])):
-            self._start(self._post_all(push))
+        self._start(self._post_backwards(self._gathered.pop(name, [])))
 
     async def _post_in_turn(self, push: _Push) -> None:
         async with self._turns[push.person.id]:
             await self._pause(self.delay)
+            await self._post_all(push)
+
+    async def _post_backwards(self, pushes: list[_Push]) -> None:
+        for push in reversed(pushes):
             await self._post_all(push)
 
     async def _post_later(self, push: _Push) -> None:

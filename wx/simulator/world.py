@@ -298,7 +298,7 @@ class World:
     def enter(self, person: Person) -> None:
         """The person opens the chat: it is read, and if so set, their place is reported."""
         self.read(person)
-        if self.reports_location and person.following:
+        if self.reports_location:
             place = incoming.PARTS["location"]
             self.event(
                 person,
