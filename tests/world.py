@@ -353,6 +353,11 @@ class World:
         assert fields["MsgSignature"] == envelope.signature(stamp, nonce, sealed)
         return xml.read(envelope.open(sealed))
 
+    async def rest(self) -> None:
+        """Wait until all that people did is told, and all that follows from it is done."""
+        await self.simulator.pushes.settled()
+        await self.server.services.bindings._background.close()
+
     async def said(self, person: str, text: str) -> list[Message]:
         """What the chat shows in answer to a text of this person."""
         return await self.shown(person, self.simulator.phone(person).say(text))

@@ -68,6 +68,7 @@ class BindPage(RequestHandler):
             invite=Values(
                 id="i" * 22,
                 url=f"http://127.0.0.1:8000/b/{'s' * 43}",
+                link=f"http://127.0.0.1:8000/b/{'s' * 43}",
                 qr=f"/bind/invites/{'i' * 22}/qr.svg",
                 live=f"/live/{'i' * 22}",
                 number="42",

@@ -164,9 +164,8 @@ async def test_whoever_has_left_is_told_nothing_and_stays_bound(world: World) ->
     assert bindings(world) == [("ann", "wang")]
     assert (await desktop.post("/bind/remove")).code == 303
     assert (await desktop.post("/bind/restore")).code == 303
-    await world.server.stop()  # what is under way in the background is waited for
+    await world.rest()
     assert world.simulator.calls[TEMPLATE] == calls
-    await world.start_server(**world.keys)
     assert bindings(world) == [("ann", "wang")]
 
 
