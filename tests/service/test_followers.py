@@ -1,6 +1,7 @@
 """Followers: who follows, since when, how they came, and when they last acted."""
 
 import asyncio
+import json
 import sqlite3
 from typing import Any
 
@@ -192,7 +193,7 @@ async def test_details_that_cannot_be_had_change_nothing(world: World, ear: Ear)
     faults.answer(INFO, errcode=-1)
     faults.answer(INFO, body='{"subscribe": 1, "openid": "oOther", "language": "en"}')
     faults.answer(INFO, body="no JSON")
-    faults.drop(INFO)
+    faults.answer(INFO, body="<html>", status=502)
     for number in range(5):
         world.clock.advance(1)
         await tells(world, "subscribe")
@@ -217,7 +218,7 @@ async def test_what_the_platform_tells_of_a_name_is_kept_and_wipes_nothing_out(
     before = known(world)
     assert before["nickname"] == "王小明🌻" and before["city"] == "深圳"
     openid = before["openid"]
-    told = '{"subscribe": 1, "openid": "%s", "nickname": "明", "language": "zh_TW"}' % openid
+    told = json.dumps({"subscribe": 1, "openid": openid, "nickname": "明", "language": "zh_TW"})
     world.simulator.faults.answer(INFO, body=told)
     await tells(world, "subscribe")
     await world.rest()
@@ -339,7 +340,7 @@ async def test_a_profile_that_has_changed_is_asked_for_again(world: World) -> No
     await world.bound("ann", "wang")
     await world.rest()
     openid = known(world)["openid"]
-    told = '{"subscribe": 1, "openid": "%s", "nickname": "新名字"}' % openid
+    told = json.dumps({"subscribe": 1, "openid": openid, "nickname": "新名字"})
     world.simulator.faults.answer(INFO, body=told)
     calls = world.simulator.calls[INFO]
     await tells(world, "user_info_modified", "li", OpenID=openid)

@@ -330,15 +330,35 @@ async def test_a_rule_in_two_languages_speaks_the_follower_s_and_asks_for_it(
 ) -> None:
     rules = '[[replies]]\non = "text"\nreply = { zh = "你好", en = "hello" }\n'
     await world.open_webhook(rules=rules + ECHO, bind_route="oauth")
-    assert await says(world, "hi", "zhang") == "你好", "while nothing is known"
-    await world.rest()
-    assert world.simulator.calls[INFO] == 1
     world.simulator.world.people["zhang"].following = True
-    await says(world, "hi", "zhang")
+    assert await says(world, "hi", "zhang") == "你好", "while nothing is known"
     await world.rest()
     assert await says(world, "hi", "zhang") == "hello"
     await world.rest()
-    assert world.simulator.calls[INFO] == 2
+    assert world.simulator.calls[INFO] == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_where_the_platform_tells_nothing_it_is_asked_once(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    world.simulator.faults.answer(INFO, errcode=-1, times=None)
+    for _ in range(3):
+        await says(world, "status")
+        await world.rest()
+    assert world.simulator.calls[INFO] == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_account_without_the_right_to_know_its_followers_asks_no_more(
+    world: World,
+) -> None:
+    await world.open_webhook(bind_route="oauth")
+    world.simulator.faults.answer(INFO, errcode=48001, times=None)
+    for person in ("wang", "zhang"):
+        world.simulator.world.people[person].following = True
+        await says(world, "status", person)
+        await world.rest()
+    assert world.simulator.calls[INFO] == 1
 
 
 @pytest.mark.gen_test(timeout=20)

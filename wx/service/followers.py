@@ -20,6 +20,8 @@ from wx.wechat.users import Users
 log = logging.getLogger(__name__)
 
 ASKED_AT_ONCE = 20
+ASKED_IN_ALL = 100_000
+NO_RIGHT = 48001  # to know anything of its followers (platform document, 11)
 FUTURE_SECONDS = 600  # that the platform's clock may be ahead
 
 
@@ -42,6 +44,8 @@ class Followers:
         self._bindings = bindings
         self._background = background
         self._asking: set[int] = set()
+        self._asked: set[int] = set()
+        self._refused = False
 
     def met(self, conn: sqlite3.Connection, message: Incoming, *, now: float) -> Follower | None:
         """The follower behind a message, marked as following or not by what it says; None where
@@ -103,9 +107,16 @@ class Followers:
     def ask(self, follower: Follower) -> None:
         """Ask the platform, in the background, for what its events leave out: language, how they
         came, unionid. In a crowd not for everybody: there is a next time."""
-        if follower.id not in self._asking and len(self._asking) < ASKED_AT_ONCE:
+        free = len(self._asking) < ASKED_AT_ONCE and follower.id not in self._asking
+        if free and not self._refused:
             self._asking.add(follower.id)
             self._background.spawn(self._ask(follower))
+
+    def ask_once(self, follower: Follower) -> None:
+        """:meth:`ask`, unless that was done in this run: some answers leave the language open."""
+        if follower.id not in self._asked and len(self._asked) < ASKED_IN_ALL:
+            self._asked.add(follower.id)
+            self.ask(follower)
 
     async def _ask(self, follower: Follower) -> None:
         openid = follower.profile.openid
@@ -113,6 +124,7 @@ class Followers:
             info = await self._users.info(openid)
         except PlatformError as error:
             # An account without the right still has followers, and they can be bound.
+            self._refused = error.errcode == NO_RIGHT
             log.info("follower %d: details not read: %s", follower.id, error)
             return
         finally:

@@ -101,7 +101,10 @@ class Inbox:
         return self._sealed(answer) if answer else SUCCESS
 
     async def load(self) -> None:
-        """Take up what was let in before this start."""
+        """Take up what was let in before this start, and get ready for the first message."""
+        if not self._gate.on:
+            return
+        self._background.spawn(asyncio.to_thread(self._gate.warm_up))
         after = self._clock.now() - SEEN_SECONDS
         seen = await self._database.read(
             lambda conn: inbox.list_seen(conn, after=after, limit=SEEN_LIMIT)
@@ -167,7 +170,7 @@ class Inbox:
             answer = self._scans.complete(conn, message, follower, now=now, after=after)
             answer = answer or self._replies.answer(conn, message, follower, now=now)
             if answer and answer.spoken and not follower.language:
-                after.append(lambda: self._followers.ask(follower))
+                after.append(lambda: self._followers.ask_once(follower))
         return Effect(answer, after)
 
     def _revealed(self, kept: Kept) -> bytes:
