@@ -189,7 +189,7 @@ async def test_the_event_itself_tells_how_somebody_came(
 async def test_details_that_cannot_be_had_change_nothing(world: World, ear: Ear) -> None:
     await open_quietly(world)
     faults = world.simulator.faults
-    faults.answer(INFO, errcode=48001)
+    faults.answer(INFO, errcode=40003)
     faults.answer(INFO, errcode=-1)
     faults.answer(INFO, body='{"subscribe": 1, "openid": "oOther", "language": "en"}')
     faults.answer(INFO, body="no JSON")
@@ -246,6 +246,27 @@ async def test_in_a_crowd_not_everybody_is_asked_about_and_nobody_twice_at_once(
     await tells(world, "subscribe", "zhang", CreateTime=START + 99)
     await world.rest()
     assert world.simulator.calls[INFO] == 3, "and the next time there is room"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_whoever_wrote_while_a_crowd_came_is_asked_about_when_they_write_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_quietly(world)
+    monkeypatch.setattr(followers, "ASKED_AT_ONCE", 1)
+    world.simulator.faults.hang(INFO)
+    await tells(world, "subscribe", "li")
+    await world.simulator.called(INFO)
+    assert (await world.send(world.text("status"))).code == 200
+    world.simulator.faults.clear()
+    world.simulator.faults.release()
+    await world.rest()
+    assert known(world)["language"] == ""
+    for _ in range(2):
+        assert (await world.send(world.text("status"))).code == 200
+        await world.rest()
+    assert known(world)["language"] == "zh"
+    assert world.simulator.calls[INFO] == 2
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -13,7 +13,17 @@ from tests.service.steps import TEMPLATE, bindings, history
 from tests.world import PASSWORD, Desktop, World
 from wx.store.database import Database
 
-ANY = '[[replies]]\non = "any"\nreply = "by rule {EventKey}"\n'
+ANY = """
+[[replies]]
+on = "scan"
+reply = "by rule {EventKey}"
+[[replies]]
+on = "subscribe"
+reply = "by rule {EventKey}"
+[[replies]]
+on = "any"
+reply = "by rule"
+"""
 BOUND = re.compile(
     r'已绑定 Example 的账号 ann。\n<a href="(?P<undo>http://[^"]+/undo/[0-9A-Za-z]{43})">.+</a>\n.+'
 )
@@ -27,8 +37,9 @@ async def scans(world: World, invite: Mapping[str, Any], person: str = "li") -> 
     """What the chat says to somebody who scans an invite's code, following where that is needed."""
     assert invite["route"] == "scan", invite
     phone = world.simulator.phone(person)
-    (message,) = await world.shown(person, phone.scan_and_follow(invite["url"]))
-    return message.text
+    shown = await world.shown(person, phone.scan_and_follow(invite["url"]))
+    (answer,) = (message for message in shown if message.kind == "text")
+    return answer.text
 
 
 async def scene(
@@ -162,7 +173,7 @@ async def test_the_same_person_again_is_told_the_same_and_another_that_it_is_use
         world.clock.advance(1)
         assert await scans(world, invite, "li") == first
     said = await scans(world, invite, "wang")
-    assert said.startswith("这个二维码已被使用") and "/undo/" not in said
+    assert said.startswith("这个二维码已经用过") and "/undo/" not in said
     assert bindings(world) == [("ann", "li")]
     assert history(world) == [("bound", "scan", "ann")]
 
@@ -177,7 +188,7 @@ async def test_who_has_undone_a_binding_does_not_get_it_back_by_the_same_code(
     await scans(world, invite, "li")
     await desktop.post("/bind/remove")
     world.clock.advance(1)
-    assert "已被使用" in await scans(world, invite, "li")
+    assert "已经用过" in await scans(world, invite, "li")
     assert bindings(world) == []
 
 
@@ -237,7 +248,7 @@ async def test_of_many_who_scan_at_once_one_is_bound(world: World) -> None:
     answers = await asyncio.gather(*(world.answer(event) for event in events))
     said = [str(answer["Content"]) for answer in answers]
     assert sum("/undo/" in text for text in said) == 1
-    assert sum("已被使用" in text for text in said) == 2
+    assert sum("已经用过" in text for text in said) == 2
     assert len(bindings(world)) == 1
 
 
@@ -400,7 +411,7 @@ async def test_while_digits_are_awaited_the_same_person_is_shown_the_same_and_no
     world.clock.advance(1)
     assert digits in await scans(world, invite, "li")
     said = await scans(world, invite, "wang")
-    assert "已被使用" in said and not re.search(r"\d{6}", said)
+    assert "已经用过" in said and not re.search(r"\d{6}", said)
     assert await types(desktop, invite, digits) == 200
     assert bindings(world) == [("ann", "li")]
     world.clock.advance(1)

@@ -107,16 +107,20 @@ class Followers:
     def ask(self, follower: Follower) -> None:
         """Ask the platform, in the background, for what its events leave out: language, how they
         came, unionid. In a crowd not for everybody: there is a next time."""
-        free = len(self._asking) < ASKED_AT_ONCE and follower.id not in self._asking
-        if free and not self._refused:
+        if self._can_ask(follower):
             self._asking.add(follower.id)
             self._background.spawn(self._ask(follower))
 
     def ask_once(self, follower: Follower) -> None:
         """:meth:`ask`, unless that was done in this run: some answers leave the language open."""
-        if follower.id not in self._asked and len(self._asked) < ASKED_IN_ALL:
+        new = follower.id not in self._asked and len(self._asked) < ASKED_IN_ALL
+        if new and self._can_ask(follower):
             self._asked.add(follower.id)
             self.ask(follower)
+
+    def _can_ask(self, follower: Follower) -> bool:
+        free = len(self._asking) < ASKED_AT_ONCE and follower.id not in self._asking
+        return free and not self._refused
 
     async def _ask(self, follower: Follower) -> None:
         openid = follower.profile.openid
