@@ -145,8 +145,9 @@ class Binding:
 class Kept:
     """An incoming message that was acted upon, as far as it is kept.
 
-    ``key``, ``signature`` and ``body`` are digests. ``answer`` is the reply, empty for a bare
-    "success"; it holds a mark where a secret belongs that is derived from ``hidden``.
+    ``key`` is CreateTime in four bytes and a digest; ``signature`` and ``body`` are digests.
+    ``answer`` is the reply, empty for a bare "success"; it holds a mark where a secret belongs
+    that is derived from ``hidden``.
     """
 
     key: bytes

@@ -18,17 +18,7 @@ class Background:
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Go on with ``work``; if it fails, the log says so and nobody else is hurt."""
-        self._hold(asyncio.create_task(_guarded(work)))
-
-    def adopt(self, task: "asyncio.Task[Any]") -> None:
-        """Wait at the end for a task too that nobody waits for any more."""
-
-        async def wait() -> None:
-            await task
-
-        self._hold(asyncio.create_task(_guarded(wait())))
-
-    def _hold(self, task: "asyncio.Task[None]") -> None:
+        task = asyncio.create_task(_guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

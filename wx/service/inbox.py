@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from wx import failpoint, secret
 from wx.clock import Clock
@@ -31,6 +32,18 @@ KEEP_SECONDS = 3  # that a message may take to be on disk; WeChat waits for five
 FORGET_SECONDS = 3600
 PURGE_ROWS = 1000  # in one transaction
 SUCCESS = b"success"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a message came to: its answer, and what is to be done once it is on disk."""
+
+    answer: Answer | None
+    after: list[Callable[[], None]]
+
+
+Outcome = tuple[Kept, Effect | None]  # None: it is a repeat
+Work = Callable[[sqlite3.Connection], Outcome]
 
 
 class Inbox:
@@ -90,15 +103,15 @@ class Inbox:
             message = incoming.read(delivery.fields)
         except BadMessage as error:
             raise Rejected(400, f"the body is no message: {error}") from None
-        # A task of its own, since it goes on when the wait for it is over.
-        task = asyncio.create_task(self._keep(message, delivery), name="incoming")
-        done, _ = await asyncio.wait([task], timeout=KEEP_SECONDS)
+        keeping = self._database.submit(self._work(message, delivery))
+        # Not after the wait: it may be kept when nobody waits for it any more.
+        keeping.add_done_callback(partial(self._kept, message))
+        done, _ = await asyncio.wait([keeping], timeout=KEEP_SECONDS)
         if not done:
-            self._background.adopt(task)
             raise StorageUnavailable(f"a message was not kept in {KEEP_SECONDS} s")
-        answer = task.result()
+        kept, _ = keeping.result()
         failpoint.here("webhook-before-answer")
-        return self._sealed(answer) if answer else SUCCESS
+        return self._sealed(self._revealed(kept)) if kept.answer else SUCCESS
 
     async def load(self) -> None:
         """Take up what was let in before this start, and get ready for the first message."""
@@ -120,11 +133,13 @@ class Inbox:
                 lambda conn: inbox.purge(conn, before=before, limit=PURGE_ROWS)
             )
 
-    async def _keep(self, message: Incoming, delivery: Delivery) -> bytes:
+    def _work(self, message: Incoming, delivery: Delivery) -> Work:
+        """The transaction that acts upon a message, or finds that this has been done."""
         now = self._clock.now()
-        key = hashlib.sha256(incoming.key(message).encode()).digest()
+        digest = hashlib.sha256(incoming.key(message).encode()).digest()
+        key = message.created_at.to_bytes(4) + digest
 
-        def work(conn: sqlite3.Connection) -> tuple[Kept, Effect | None]:
+        def work(conn: sqlite3.Connection) -> Outcome:
             if kept := inbox.find(conn, key):
                 return kept, None
             follower = self._followers.met(conn, message, now=now)
@@ -148,19 +163,24 @@ class Inbox:
             failpoint.here("webhook-after-dedup")
             return kept, effect
 
-        kept, effect = await self._database.write(work)
+        return work
+
+    def _kept(self, message: Incoming, keeping: "asyncio.Future[Outcome]") -> None:
+        """Do what is to be done once a message is on disk."""
+        if keeping.cancelled() or keeping.exception():
+            return
+        _, effect = keeping.result()
         if effect is None:
             self.repeats += 1
-        else:
-            other = isinstance(message, OtherMessage | OtherEvent)
-            self.kinds["other" if other else message.kind] += 1
-            for act in effect.after:
-                act()
-        return self._revealed(kept)
+            return
+        other = isinstance(message, OtherMessage | OtherEvent)
+        self.kinds["other" if other else message.kind] += 1
+        for act in effect.after:
+            act()
 
     def _act(
         self, conn: sqlite3.Connection, message: Incoming, follower: Follower | None, *, now: float
-    ) -> "Effect":
+    ) -> Effect:
         """Do what the message asks for, as a piece of a transaction."""
         after: list[Callable[[], None]] = []
         answer = None
@@ -193,11 +213,3 @@ class Inbox:
             nonce=secrets.token_hex(8),
             salt=secrets.token_bytes(16),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a message came to: its answer, and what is to be done once it is on disk."""
-
-    answer: Answer | None
-    after: list[Callable[[], None]]

@@ -89,15 +89,16 @@ class Replies:
             followers.mark_unbind_asked(conn, follower.id, None)
             if said in _YES and now - asked_at <= ASKED_SECONDS:
                 return self._unbind(conn, said, follower, now=now)
+        if said not in WORDS:
+            return None
         say = self._speech.to(follower, said=said)
-        match WORDS.get(said):
+        match WORDS[said]:
             case "bind":
                 return self._bind(conn, follower, say)
             case "unbind":
                 return self._ask_to_unbind(conn, follower, say, now=now)
-            case "status":
+            case _:
                 return self._status(conn, follower, say)
-        return None
 
     def _bind(self, conn: sqlite3.Connection, follower: Follower, say: Translate) -> Answer:
         bound = self._bindings.of_follower(conn, follower.id)

@@ -178,7 +178,7 @@ def _follower(row: sqlite3.Row) -> Follower:
         city=row["city"],
         country=row["country"],
         avatar=row["avatar"],
-        privilege=json.loads(row["privilege"]),
+        privilege=json.loads(row["privilege"]) if row["privilege"] != "[]" else [],
     )
     return Follower(
         id=row["id"],

@@ -48,7 +48,7 @@ def list_seen(conn: sqlite3.Connection, *, after: float, limit: int) -> list[tup
     """Signature and body of what was received after then, the newest first."""
     rows = conn.execute(
         """SELECT signature, body FROM inbox
-            WHERE received_at > ? ORDER BY id DESC LIMIT ?""",
+            WHERE received_at > ? ORDER BY key DESC LIMIT ?""",
         (after, limit),
     )
     return [(row["signature"], row["body"]) for row in rows]
@@ -58,6 +58,6 @@ def purge(conn: sqlite3.Connection, *, before: float, limit: int) -> int:
     """Remove those of the ``limit`` oldest messages that were received before then; how many."""
     return conn.execute(
         """DELETE FROM inbox WHERE received_at <= ?
-              AND id IN (SELECT id FROM inbox ORDER BY id LIMIT ?)""",
+              AND key IN (SELECT key FROM inbox ORDER BY key LIMIT ?)""",
         (before, limit),
     ).rowcount

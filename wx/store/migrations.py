@@ -114,8 +114,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         # Each message and event that was acted upon, so that a repeat finds its answer and does
         # nothing again. What people wrote is not kept, save as far as the answer repeats it.
         """CREATE TABLE inbox (
-            id           INTEGER PRIMARY KEY,           -- rises with received_at
-            key          BLOB NOT NULL UNIQUE,          -- digest of what a repeat has in common
+            key          BLOB PRIMARY KEY,              -- what a repeat has in common: its time, so
+                                                        -- that new rows stand together; a digest
             kind         TEXT NOT NULL,
             follower_id  INTEGER,                       -- NULL where the event is nobody's
             received_at  REAL NOT NULL,
@@ -123,7 +123,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             body         BLOB NOT NULL,                 -- digest of what came with it
             answer       BLOB NOT NULL,                 -- empty: a bare "success"
             hidden       TEXT NOT NULL                  -- what the answer's secret is derived from
-        ) STRICT""",
+        ) STRICT, WITHOUT ROWID""",
         # CreateTime of the last subscribe or unsubscribe: of two, the later one counts.
         "ALTER TABLE followers ADD COLUMN following_since REAL",
         "ALTER TABLE followers ADD COLUMN came_by TEXT NOT NULL DEFAULT ''",

@@ -25,6 +25,9 @@ class Webhook(Base):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
 
+    def prepare(self) -> None:  # type: ignore[override]  # nothing to wait for
+        self._check_host()
+
     def check_xsrf_cookie(self) -> None:
         """WeChat's signature stands for it."""
 
