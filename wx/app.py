@@ -183,6 +183,7 @@ class Server:
             background,
             Users(Client(transport(DETAIL_CONNECTIONS), keeper)),
         )
+        stack.push_async_callback(inbox.close)
         self.services = Services(
             sessions=sessions,
             invites=invites,
@@ -199,7 +200,6 @@ class Server:
             await invites.purge()
             await bindings.purge()
             await sessions.purge()
-            await inbox.purge()
 
         return Timers(
             [
@@ -207,6 +207,7 @@ class Server:
                 Timer("expired codes", 1, invites.expire),
                 Timer("bind route", 1, codes.find_out),
                 Timer("ended sessions", 0.5, sessions.audit),
+                Timer("old messages", 600, inbox.purge),
                 Timer("housekeeping", 3600, housekeeping),
             ]
         )
@@ -227,12 +228,11 @@ class Server:
         return Inbox(
             store,
             clock,
-            config,
-            Gate(clock, config),
-            Followers(store, clock, config, users, bindings, background),
-            Scans(config, hub, invites, bindings, speech),
-            Replies(config, bindings, speech),
-            background,
+            gate=Gate(clock, config),
+            followers=Followers(store, clock, config, users, bindings, background),
+            scans=Scans(config, hub, invites, bindings, speech),
+            replies=Replies(config, bindings, speech),
+            background=background,
             key=key,
         )
 

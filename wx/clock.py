@@ -13,3 +13,8 @@ class Clock:
     def monotonic(self) -> float:
         """Seconds from some start, never backwards; for everything that expires in memory."""
         return time.monotonic()
+
+
+def when(unix_time: float) -> str:
+    """A moment in the server's own time zone, as both languages read it."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import secrets
 import socket
-import string
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +17,7 @@ from wx.errors import Refused
 from wx.service.accounts import Accounts
 from wx.service.passwords import Passwords
 from wx.simulator.app import Simulator
+from wx.simulator.world import random_text
 from wx.store import database
 from wx.store.database import Database
 from wx.web import qr
@@ -48,7 +48,7 @@ async def run(
         stack.push_async_callback(simulator.stop)
         webhook = {
             "webhook_token": secrets.token_hex(12),
-            "webhook_aes_key": _letters_and_digits(43),
+            "webhook_aes_key": random_text(43),
         }
         sources = config.read(
             flags=webhook
@@ -103,10 +103,6 @@ def _menu(site: str) -> dict[str, Any]:
             },
         ]
     }
-
-
-def _letters_and_digits(length: int) -> str:
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 async def _sample_accounts(data_dir: Path) -> str:

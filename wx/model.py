@@ -55,7 +55,8 @@ class Follower:
     """A WeChat user known to one WeChat account.
 
     ``read_at``: when the profile was read. ``following`` is None while it is not known.
-    ``acted_at``: when they last did something here, Unix seconds. ``came_by``: how they came to
+    ``follow_changed_at``: when they last began or ceased to follow, ``acted_at``: when they last
+    did something here, in Unix seconds of the platform's clock. ``came_by``: how they came to
     follow, in the platform's word (platform document, 6, `subscribe_scene`), and ``scene`` what the
     code said that they came by. ``language``: "zh", "en", or "" while it is not known.
     ``unbind_asked_at``: when they were asked whether to unbind, while that is not answered.
@@ -66,6 +67,7 @@ class Follower:
     profile: Profile
     read_at: float | None
     following: bool | None = None
+    follow_changed_at: float | None = None
     acted_at: float | None = None
     came_by: str = ""
     scene: str = ""
@@ -145,16 +147,13 @@ class Binding:
 class Kept:
     """An incoming message that was acted upon, as far as it is kept.
 
-    ``key`` is CreateTime in four bytes and a digest; ``signature`` and ``body`` are digests.
-    ``answer`` is the reply, empty for a bare "success"; it holds a mark where a secret belongs
-    that is derived from ``hidden``.
+    ``key``: what a repeat has in common with it. ``answer`` is the reply, empty for a bare
+    "success"; it holds a mark where a secret belongs that is derived from ``hidden``.
     """
 
     key: bytes
     kind: str
     follower_id: int | None
     received_at: float
-    signature: bytes
-    body: bytes
-    answer: bytes
+    answer: bytes = field(repr=False)
     hidden: str = ""

@@ -8,6 +8,7 @@ import functools
 import logging
 import math
 import re
+import time
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ PATTERN_CHARACTERS = 500
 TEXT_BYTES = 2048  # of UTF-8, before placeholders are filled in
 KEY_BYTES = 128  # WeChat's limit for the key of a button (platform document, 7)
 REPEATS = 10_000
-MATCH_SECONDS = 0.02
+MATCH_SECONDS = 0.02  # of one expression
+ALL_SECONDS = 0.1  # of all that one message is held against
 
 # ``{Name}``; doubled braces stand for single ones, any other brace for itself. It is filled in by
 # wx.protocol.reply, which reads it alike.
@@ -95,14 +97,23 @@ class Match:
         # "There is something": the built-in rules ask no more, and need no engine loaded for it.
         self._expression = None if self.pattern == ".+" else _compile(self.pattern)
 
-    def fits(self, text: str) -> bool:
+    @property
+    def slow(self) -> bool:
+        """Whether it may take its time, which had better be a thread's."""
+        return self._expression is not None
+
+    def fits(self, text: str, *, seconds: float = MATCH_SECONDS) -> bool:
         """Whether the whole of ``text``, blanks around it aside, is of this pattern. What takes
-        longer than :data:`MATCH_SECONDS` is not; the log says so once."""
+        longer than ``seconds`` is not; the log says so once."""
         text = text.strip()
         if self._expression is None:
             return bool(text)
+        if seconds <= 0:
+            self._tell("had no time left")
+            return False
         try:
-            return self._expression.fullmatch(text, timeout=MATCH_SECONDS) is not None
+            found = self._expression.fullmatch(text, timeout=seconds, concurrent=True)
+            return found is not None
         except Exception as error:  # beside the deadline: memory, and the engine's own limits
             late = isinstance(error, TimeoutError)
             self._tell("takes too long" if late else f"ends in {type(error).__name__}")
@@ -154,11 +165,24 @@ def built_in() -> tuple[Rule, ...]:
     return read(tomllib.loads(SAMPLE.read_text(encoding="utf-8"))["replies"])
 
 
-def fits(rule: Rule, kind: str, *, key: str = "", text: str = "") -> bool:
-    """Whether the rule answers such a message. Never raises, and takes :data:`MATCH_SECONDS` or so
-    at most, whatever pattern and text.
+def choose(candidates: Iterable[Rule], kind: str, *, key: str = "", text: str = "") -> Rule | None:
+    """The first rule that answers such a message; see :func:`fits`. All their expressions together
+    have :data:`ALL_SECONDS`, whatever they and the text are."""
+    ends_at = time.monotonic() + ALL_SECONDS
+    for rule in candidates:
+        left = min(MATCH_SECONDS, ends_at - time.monotonic()) if rule.match else 0
+        if fits(rule, kind, key=key, text=text, seconds=left):
+            return rule
+    return None
+
+
+def fits(
+    rule: Rule, kind: str, *, key: str = "", text: str = "", seconds: float = MATCH_SECONDS
+) -> bool:
+    """Whether the rule answers such a message. Never raises.
 
     Args:
+        seconds: that its expression may take; what takes longer does not fit.
         kind: what the message is, in the words of ``on``; a short video is a video.
         key: the key of the menu button that was pressed, if one was.
         text: the field that :data:`MATCHED` names for the kind, if it does.
@@ -167,7 +191,7 @@ def fits(rule: Rule, kind: str, *, key: str = "", text: str = "") -> bool:
         return False
     if rule.on == "click" and rule.key != key:
         return False
-    return rule.match is None or rule.match.fits(text)
+    return rule.match is None or rule.match.fits(text, seconds=seconds)
 
 
 class _Reader:

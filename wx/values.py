@@ -69,7 +69,7 @@ def choice(*words: str) -> Callable[[object], str]:
 
     def read(value: object) -> str:
         if not isinstance(value, str) or value not in words:
-            raise ValueError(f"must be one of: {', '.join(words)}")
+            raise ValueError(f"must be one of: {', '.join(filter(None, words))}")
         return value
 
     return read

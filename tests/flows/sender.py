@@ -1,6 +1,7 @@
 """The platform's posts, one by one: each try signed anew, and every answer kept."""
 
 import asyncio
+import hashlib
 import re
 import secrets
 import sqlite3
@@ -11,10 +12,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from tests.flows.program import Program
-from wx.protocol import xml
+from wx.protocol import incoming, xml
 from wx.simulator.app import Simulator
 from wx.simulator.webhook import Stamp, Webhook
 
@@ -36,18 +37,17 @@ class Try:
 
 @dataclass(eq=False, slots=True)
 class Message:
-    """What the platform tells.
-
-    Attributes:
-        signatures: of its tries; by them its row is found.
-        answer: with status 200; opened, where it was sealed.
-    """
+    """What the platform tells. ``answer`` came with status 200, and is opened if it was sealed."""
 
     openid: str
     body: bytes = field(repr=False)
-    signatures: list[bytes] = field(default_factory=list)
     tries: list[Try] = field(default_factory=list)
     answer: str | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """What the key of its row ends with."""
+        return hashlib.sha256(incoming.key(incoming.read(xml.read(self.body))).encode()).digest()
 
 
 class Sender:
@@ -94,8 +94,6 @@ class Sender:
             account_id=self._account_id,
             app_id=self._app_id,
         )
-        name = "signature" if self._mode == "plain" else "msg_signature"
-        message.signatures.append(bytes.fromhex(parse_qs(urlsplit(url).query)[name][0]))
         made = await fetch(url, body)
         message.tries.append(made)
         if made.status == 200:
@@ -166,6 +164,8 @@ def rows(database: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def count_rows(database: Path, messages: Iterable[Message]) -> list[int]:
-    """How many rows the inbox has for each message, whichever of its tries was let in."""
-    found = Counter(signature for (signature,) in rows(database, "SELECT signature FROM inbox"))
-    return [sum(found[one] for one in message.signatures) for message in messages]
+    """How many rows the inbox has for each message; it may have none for anything else."""
+    found = Counter(digest for (digest,) in rows(database, "SELECT substr(key, -32) FROM inbox"))
+    counted = [found.pop(message.digest, 0) for message in messages]
+    assert not found, "a row is nobody's"
+    return counted

@@ -415,6 +415,23 @@ async def test_three_wrong_tries_end_the_invite(world: World) -> None:
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_another_phone_brings_no_more_tries(world: World) -> None:
+    await world.reconfigure(bind_confirm="desktop")
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    digits = await digits_of(await world.simulator.phone("wang").bind(invite["url"]))
+    wrong = f"{(int(digits) + 1) % 1_000_000:06}"
+    assert [await confirm(desktop, invite, wrong) for _ in range(2)] == [403] * 2
+    world.clock.advance(301)
+    digits = await digits_of(await world.simulator.phone("li").bind(invite["url"]))
+    wrong = f"{(int(digits) + 1) % 1_000_000:06}"
+    assert await confirm(desktop, invite, wrong) == 403
+    assert (await desktop.state(invite))["state"] == "refused"
+    assert await confirm(desktop, invite, digits) == 410
+    assert bindings(world) == []
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_tries_at_the_same_time_are_counted_each(world: World) -> None:
     await world.reconfigure(bind_confirm="desktop")
     desktop = await world.signed_in()

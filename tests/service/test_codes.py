@@ -1,6 +1,8 @@
 """Codes: which route people bind by, and the parametric code of each open invite."""
 
 import asyncio
+import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +12,7 @@ from tests.conftest import Ear
 from tests.world import Desktop, World
 from wx.service import codes
 from wx.simulator.world import QRCode
+from wx.web import qr
 
 CREATE = "/cgi-bin/qrcode/create"
 TOKEN = "/cgi-bin/stable_token"
@@ -56,8 +59,9 @@ async def test_an_account_with_the_right_is_asked_once_and_people_bind_by_scan(
 
 @pytest.mark.gen_test(timeout=20)
 async def test_an_account_without_the_right_is_asked_once_and_people_bind_by_oauth(
-    world: World, ear: Ear
+    world: World, ear: Ear, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     world.simulator.world.may_make_codes = False
     await world.open_webhook()
     desktop = await world.signed_in()
@@ -68,10 +72,12 @@ async def test_an_account_without_the_right_is_asked_once_and_people_bind_by_oau
     assert world.simulator.calls[CREATE] == 1 and route(world) == "oauth"
     (told,) = (line for line in said(ear) if "makes no parametric codes" in line)
     assert "people bind by oauth" in told and "48001" in told
+    (level,) = {one.levelno for one in caplog.records if "makes no parametric" in one.message}
+    assert level == logging.INFO, "nobody asked for more"
 
 
 @pytest.mark.gen_test(timeout=20)
-@pytest.mark.parametrize("keys", [{"bind_route": "scan"}, {}, {"bind_route": "oauth"}])
+@pytest.mark.parametrize("keys", [{}, {"bind_route": "oauth"}])
 async def test_without_a_webhook_people_bind_by_oauth(
     world: World, ear: Ear, keys: dict[str, str]
 ) -> None:
@@ -95,21 +101,26 @@ async def test_a_configured_route_is_taken_without_asking(world: World) -> None:
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_a_configured_scan_without_the_right_falls_back_for_good(world: World) -> None:
-    world.simulator.world.may_make_codes = False
+@pytest.mark.parametrize("errcode", [48001, 48004])
+async def test_a_configured_scan_without_the_right_falls_back_for_good_and_warns(
+    world: World, caplog: pytest.LogCaptureFixture, errcode: int
+) -> None:
+    world.simulator.faults.answer(CREATE, errcode=errcode)
     await world.open_webhook(bind_route="scan")
     desktop = await world.signed_in()
     assert await routes(desktop, 2) == ["oauth"] * 2
     world.clock.advance(61)
     assert await routes(desktop) == ["oauth"]
     assert world.simulator.calls[CREATE] == 1
+    (told,) = (one for one in caplog.records if "makes no parametric codes" in one.message)
+    assert told.levelno == logging.WARNING and str(errcode) in told.message
 
 
 # Failures that pass
 
 
 @pytest.mark.gen_test(timeout=20)
-@pytest.mark.parametrize("errcode", [-1, 45009])
+@pytest.mark.parametrize("errcode", [-1, 45009, 41001, 40164, 40097, 61007])
 async def test_a_probe_without_an_answer_is_repeated_after_a_minute(
     world: World, ear: Ear, errcode: int
 ) -> None:
@@ -124,7 +135,7 @@ async def test_a_probe_without_an_answer_is_repeated_after_a_minute(
     world.clock.advance(0.2)
     assert await routes(desktop) == ["scan"]
     assert route(world) == "scan"
-    (told,) = (line for line in said(ear) if "no parametric code" in line)
+    (told,) = (line for line in said(ear) if "no parametric code:" in line)
     assert str(errcode) in told and "for the next 60 s" in told
 
 
@@ -241,6 +252,22 @@ async def test_a_code_holds_the_invite_s_secret_and_ends_with_it(world: World) -
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_code_that_the_platform_ends_before_its_invite_is_made_anew(world: World) -> None:
+    await world.open_webhook(bind_route="scan")
+    short = {"ticket": "gQx", "expire_seconds": 60, "url": "http://weixin.qq.com/q/short"}
+    world.simulator.faults.answer(CREATE, body=json.dumps(short))
+    desktop = await world.signed_in()
+    first = await desktop.invite()
+    assert first["url"] == short["url"]
+    world.clock.advance(59)
+    assert (await desktop.invite())["url"] == short["url"]
+    world.clock.advance(1)
+    again = await desktop.invite()
+    assert (again["id"], again["route"]) == (first["id"], "scan")
+    assert code_of(world, again).scene == f"bind{first['link'].rpartition('/')[2]}"
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_many_tabs_cost_one_call(world: World) -> None:
     await world.open_webhook(bind_route="scan")
     desktop = await world.signed_in()
@@ -262,8 +289,8 @@ async def test_many_tabs_cost_one_call(world: World) -> None:
 
 @pytest.mark.gen_test(timeout=20)
 async def test_tabs_that_wait_at_the_same_time_share_one_call(world: World) -> None:
-    await world.open_webhook()
     world.simulator.faults.delay(CREATE, 30)
+    await world.open_webhook()
     one, two = await world.signed_in("ann"), await world.signed_in("bob")
     looks = [asyncio.ensure_future(tab.fetch("/bind")) for tab in (one, one, two)]
     await world.simulator.called(CREATE)
@@ -283,7 +310,7 @@ async def test_an_invite_that_is_over_has_no_code(world: World) -> None:
     await world.shown("li", phone.scan_and_follow(invite["url"]))
     calls = world.simulator.calls[CREATE]
     picture = await desktop.fetch(invite["qr"], headers={"Accept": "image/*"})
-    assert picture.code == 200
+    assert picture.body.decode() == await qr.svg(invite["link"])
     assert world.simulator.calls[CREATE] == calls
     made = world.server.services.codes
     assert list(made._codes) == [invite["id"]]

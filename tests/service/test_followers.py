@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import sqlite3
 from typing import Any
 
@@ -15,6 +16,12 @@ from wx.service import followers
 INFO = "/cgi-bin/user/info"
 NOTHING = "replies = []\n"
 START = 1_800_000_000
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The housekeeping of a start could come in between, and forgets whoever has left."""
+    monkeypatch.setattr("wx.store.followers.purge", lambda conn, *, ended_before: 0)
 
 
 def row(world: World, person: str = "wang") -> sqlite3.Row | None:
@@ -49,7 +56,7 @@ async def test_following_leaving_and_following_again_are_kept(world: World, ear:
         await (phone.follow() if follows else phone.unfollow())
         await world.rest()
         found = known(world, "li")
-        assert (found["following"], found["following_since"]) == (follows, world.clock.now())
+        assert (found["following"], found["follow_changed_at"]) == (follows, world.clock.now())
         world.clock.advance(5)
     number = known(world, "li")["id"]
     lines = [line.partition(": ")[2] for line in ear.lines if "wx.service.followers" in line]
@@ -93,12 +100,12 @@ async def test_of_two_events_of_one_second_the_last_to_come_counts(world: World)
 async def test_a_time_far_ahead_holds_up_no_later_change(world: World) -> None:
     await open_quietly(world)
     await tells(world, "subscribe", CreateTime=2**32 - 1)
-    assert known(world)["following_since"] == known(world)["acted_at"] == START + 600
+    assert known(world)["follow_changed_at"] == known(world)["acted_at"] == START + 600
     world.clock.advance(601)
     await tells(world, "unsubscribe")
     assert known(world)["following"] == 0
     await tells(world, "subscribe", "li", CreateTime=START + 900)
-    assert known(world, "li")["following_since"] == START + 900
+    assert known(world, "li")["follow_changed_at"] == START + 900
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -138,6 +145,50 @@ async def test_a_message_that_was_overtaken_by_the_leaving_brings_nobody_back(
     assert (known(world)["following"], known(world)["acted_at"]) == (0, START + 5)
     await tells(world, "CLICK", EventKey="k", CreateTime=START + 15)
     assert known(world)["following"] == 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_older_event_that_comes_late_tells_nothing(world: World, ear: Ear) -> None:
+    await open_quietly(world)
+    await tells(world, "subscribe", "li", EventKey="qrscene_new", CreateTime=START + 9)
+    await world.rest()
+    lines, calls = len(ear.lines), world.simulator.calls[INFO]
+    await tells(world, "subscribe", "li", EventKey="qrscene_old", CreateTime=START + 5)
+    await tells(world, "unsubscribe", "li", CreateTime=START + 6)
+    await world.rest()
+    found = known(world, "li")
+    assert (found["scene"], found["following"]) == ("new", 1)
+    assert world.simulator.calls[INFO] == calls
+    assert not [line for line in ear.lines[lines:] if "follow" in line]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_is_not_kept_is_not_written_down_as_if_it_were(
+    world: World, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_quietly(world)
+    await world.bound("ann", "wang")
+    await world.rest()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    openid = world.simulator.world.people["wang"].openid
+    lines = len(ear.lines)
+    with monkeypatch.context() as broken:
+        # The last thing in the transaction.
+        broken.setattr("wx.store.inbox.add_all", full)
+        for event, fields in (
+            ("subscribe", {}),
+            ("unsubscribe", {}),
+            ("user_authorization_cancellation", {"openid": openid}),
+        ):
+            answer = await world.send(world.event(event, "wang", **fields))
+            assert answer.code >= 500
+    told = [line for line in ear.lines[lines:] if "wx.service.followers" in line]
+    told += [line for line in ear.lines[lines:] if "wx.service.binding" in line]
+    assert told == []
+    assert bindings(world) == [("ann", "wang")]
 
 
 # How they came, and what else is to be known
@@ -228,6 +279,27 @@ async def test_what_the_platform_tells_of_a_name_is_kept_and_wipes_nothing_out(
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_details_that_are_left_out_wipe_nothing_out(world: World) -> None:
+    await open_quietly(world)
+    world.simulator.world.people["li"].following = True
+    await tells(world, "subscribe", "li", EventKey="qrscene_desk_7", Ticket="gQx")
+    await world.rest()
+    found = known(world, "li")
+    assert (found["language"], found["scene"]) == ("zh", "desk_7"), "the event alone tells that"
+    assert found["came_by"] == "ADD_SCENE_SEARCH", "the platform knows best"
+    openid = found["openid"]
+    for more in ({}, {"subscribe": 0, "language": "en", "subscribe_scene": "ADD_SCENE_OTHERS"}):
+        told = json.dumps({"subscribe": 1, "openid": openid} | more)
+        world.simulator.faults.answer(INFO, body=told)
+        await tells(world, "user_info_modified", OpenID=openid, CreateTime=START + len(more))
+        await world.rest()
+        after = known(world, "li")
+        for name in ("language", "came_by", "scene", "unionid"):
+            assert after[name] == found[name], name
+    assert world.simulator.calls[INFO] == 3
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_in_a_crowd_not_everybody_is_asked_about_and_nobody_twice_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +343,7 @@ async def test_whoever_wrote_while_a_crowd_came_is_asked_about_when_they_write_a
 
 @pytest.mark.gen_test(timeout=20)
 async def test_somebody_who_is_forgotten_meanwhile_is_not_brought_back_by_details(
-    world: World,
+    world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     await open_quietly(world)
     world.simulator.faults.delay(INFO, 30)
@@ -281,6 +353,85 @@ async def test_somebody_who_is_forgotten_meanwhile_is_not_brought_back_by_detail
     world.simulator.faults.release()
     await world.rest()
     assert world.rows("SELECT * FROM followers") == []
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("change", ["forgotten", "revoked"])
+async def test_who_is_forgotten_or_takes_their_profile_back_meanwhile_is_told_nothing_of(
+    world: World, change: str
+) -> None:
+    await open_quietly(world)
+    openid = world.simulator.world.people["wang"].openid
+    told = {"subscribe": 1, "openid": openid, "nickname": "明", "unionid": "u1"}
+    world.simulator.faults.hang(INFO, times=1)
+    await tells(world, "subscribe")
+    await world.simulator.called(INFO)
+    if change == "forgotten":
+        world.rows("UPDATE followers SET openid = 'forgotten:' || id")
+    else:
+        await tells(world, "user_authorization_revoke", "li", OpenID=openid)
+    world.simulator.faults.answer(INFO, body=json.dumps(told))
+    world.simulator.faults.release()
+    await world.rest()
+    (found,) = world.rows("SELECT * FROM followers")
+    assert (found["nickname"], found["unionid"], found["read_at"]) == ("", "", None)
+    if change == "revoked":
+        assert known(world)["following"] == 1
+        world.clock.advance(1)
+        world.simulator.faults.answer(INFO, body=json.dumps(told))
+        await tells(world, "subscribe")
+        await world.rest()
+        assert known(world)["nickname"] == "明", "it holds for that one answer alone"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_could_not_be_asked_about_is_asked_about_after_an_hour(world: World) -> None:
+    await open_quietly(world)
+    world.simulator.world.people["wang"].following = True
+    world.simulator.faults.answer(INFO, errcode=-1)
+
+    async def writes() -> tuple[str, int]:
+        assert (await world.send(world.text("status"))).code == 200
+        await world.rest()
+        return known(world)["language"], world.simulator.calls[INFO]
+
+    assert [await writes() for _ in range(2)] == [("", 1)] * 2
+    world.clock.advance(3599)
+    assert await writes() == ("", 1)
+    world.clock.advance(1)
+    assert await writes() == ("zh", 2)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_of_too_many_to_remember_the_oldest_are_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_quietly(world)
+    monkeypatch.setattr(followers, "ASKED_IN_ALL", 2)
+    world.simulator.faults.answer(INFO, errcode=-1, times=None)
+    calls = []
+    for person in ("wang", "li", "zhang", "zhang", "li", "wang"):
+        world.simulator.world.people[person].following = True
+        assert (await world.send(world.text("status", person))).code == 200
+        await world.rest()
+        calls.append(world.simulator.calls[INFO])
+    assert calls == [1, 2, 3, 3, 3, 4]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_answer_on_its_way_does_not_bring_the_right_to_ask_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_quietly(world)
+    world.simulator.faults.answer(INFO, errcode=48001)
+    world.simulator.faults.answer(INFO, errcode=-1)
+    await asyncio.gather(tells(world, "subscribe", "wang"), tells(world, "subscribe", "li"))
+    await world.simulator.called(INFO, 2)
+    await world.rest()
+    await tells(world, "subscribe", "zhang")
+    await world.rest()
+    assert world.simulator.calls[INFO] == 2
 
 
 # Out of reach
@@ -350,7 +501,7 @@ async def test_a_wechat_that_is_given_up_is_unbound_and_the_page_says_so(world: 
     assert {answer.body for answer in answers} == {b"success"}
     assert known(world)["nickname"] == ""
     assert bindings(world) == []
-    assert history(world) == [("bound", "oauth", "ann"), ("ended", "cancelled", "the phone")]
+    assert history(world) == [("bound", "oauth", "ann"), ("ended", "cancelled", "the platform")]
     page = (await desktop.fetch("/bind")).body.decode()
     assert "The binding was ended on the phone." in page and "/bind/restore" not in page
 

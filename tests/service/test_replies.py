@@ -1,11 +1,13 @@
 """Replies: the built-in words, and the operator's rules."""
 
 import re
+import sqlite3
 import time
 from typing import Any
 
 import pytest
 
+from tests.conftest import Ear
 from tests.service.steps import bindings, history
 from tests.world import World
 
@@ -82,13 +84,16 @@ async def test_the_language_of_their_wechat_counts_once_it_is_known(world: World
     await world.rest()
     assert "这个微信" in await says(world, "status", "wang")
     await world.rest()
+    await world.restart_server()
+    assert "这个微信" in await says(world, "status", "wang")
+    await world.rest()
     assert world.simulator.calls[INFO] == 2, "it is asked for once"
 
 
 @pytest.mark.gen_test(timeout=20)
 async def test_unbinding_asks_first_and_takes_a_yes_within_five_minutes(world: World) -> None:
     await world.open_webhook(rules=ECHO, bind_route="oauth")
-    for number, yes in enumerate(("是", " 好的 ", "YES", "ok", "解绑", "unbind", "确定", "Y")):
+    for number, yes in enumerate(("是", " 好的 ", "YES", "ok", "确定", "Y")):
         await world.bound()
         question = await says(world, "解绑")
         assert "ann" in question and "Example" in question
@@ -127,10 +132,57 @@ async def test_a_no_anything_else_or_a_late_yes_unbinds_nobody(world: World) -> 
     assert (await says(world, "是")) == "echo 是"
     await says(world, "解绑")
     world.clock.advance(301)
-    assert "weixin://" in await says(world, "解绑"), "it is asked again, not done"
-    assert bindings(world) == [("ann", "wang")]
-    assert "ann" in await says(world, "解绑")
+    for word in ("解绑", "unbind", "解除绑定"):
+        assert "weixin://" in await says(world, word), "it is asked again, not done"
+        assert bindings(world) == [("ann", "wang")]
+    assert "ann" in await says(world, "好的")
     assert bindings(world) == []
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_button_is_no_yes_and_takes_the_question_back_unless_it_asks_it_again(
+    world: World,
+) -> None:
+    await world.open_webhook(rules=ECHO, bind_route="oauth")
+    await world.bound()
+    for key in ("是", "ok", "yes", "other", "status", "bind"):
+        await says(world, "解绑")
+        await taps(world, key)
+        assert bindings(world) == [("ann", "wang")], key
+        assert (await says(world, "是")) == "echo 是", key
+    assert "weixin://" in await taps(world, "unbind")
+    assert "weixin://" in await taps(world, "unbind"), "it asks again"
+    assert bindings(world) == [("ann", "wang")]
+    assert "ann" in await says(world, "是")
+    assert bindings(world) == []
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_key_of_a_button_says_nothing_of_a_language(world: World) -> None:
+    await world.open_webhook(rules=ECHO, bind_route="oauth")
+    world.simulator.faults.answer(INFO, errcode=48001, times=None)
+    assert "没有绑定" in await taps(world, "status")
+    assert "no account" in await says(world, "status")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_unbinding_that_is_not_kept_is_not_written_down(
+    world: World, ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.open_webhook(rules=ECHO, bind_route="oauth")
+    await world.bound()
+    await says(world, "解绑")
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("wx.store.inbox.add_all", full)
+        assert (await world.send(world.text("是"))).code >= 500
+    assert not [line for line in ear.lines if "ended" in line]
+    assert bindings(world) == [("ann", "wang")]
+    await says(world, "是")
+    assert sum("ended in the chat" in line for line in ear.lines) == 1
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -192,7 +244,11 @@ reply = "any"
 """.replace('match = ""\n', "")
     await world.open_webhook(rules=rules, bind_route="oauth")
     assert await taps(world, "status") == "by rule"
-    assert await taps(world, "bind") == "any"
+    info = {"ScanType": "qrcode", "ScanResult": "x"}
+    scanner = world.event("scancode_push", EventKey="status", ScanCodeInfo=info)
+    assert (await world.answer(scanner))["Content"] == "by rule", "a scanner is a button too"
+    assert "/bind" in await taps(world, "bind"), "what fits anything silences no word"
+    assert await taps(world, "other") == "any"
     assert "没有绑定" in await says(world, "状态")
     assert await says(world, "hello") == "any"
 

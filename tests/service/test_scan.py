@@ -159,6 +159,20 @@ async def test_the_undo_link_is_good_for_a_day(world: World) -> None:
     assert (await phone.open(found["undo"])).status == 410
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_who_scans_a_day_later_gets_no_link_that_is_dead(world: World) -> None:
+    await world.open_webhook(invite_seconds="3600")
+    desktop = await world.signed_in()
+    first = await desktop.invite()
+    await scans(world, first)
+    world.clock.advance(86401)
+    assert await scans(world, first) == "已绑定 Example 的账号 ann。"
+    desktop = await world.signed_in()
+    again = await desktop.invite(password=PASSWORD)
+    assert await scans(world, again) == "已绑定 Example 的账号 ann。", "by that nothing changed"
+    assert history(world) == [("bound", "scan", "ann")]
+
+
 # Scanned again, and by others
 
 
@@ -190,6 +204,20 @@ async def test_who_has_undone_a_binding_does_not_get_it_back_by_the_same_code(
     world.clock.advance(1)
     assert "已经用过" in await scans(world, invite, "li")
     assert bindings(world) == []
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_code_that_bound_another_is_used_also_for_who_is_bound_now(world: World) -> None:
+    await world.open_webhook()
+    desktop = await world.signed_in()
+    first = await desktop.invite()
+    await scans(world, first, "li")
+    await desktop.post("/bind/remove")
+    await scans(world, await desktop.invite(), "wang")
+    assert bindings(world) == [("ann", "wang")]
+    world.clock.advance(1)
+    said = await scans(world, first, "wang")
+    assert "已经用过" in said and "/undo/" not in said
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -431,6 +459,38 @@ async def test_digits_are_good_for_five_minutes_and_then_the_next_scan_gives_oth
         assert await types(desktop, invite, digits) == 403
     assert await types(desktop, invite, newer) == 200
     assert bindings(world) == [("ann", "wang")]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_another_scan_brings_no_more_tries(world: World) -> None:
+    desktop, invite, digits = await asked(world, "li")
+    wrong = f"{(int(digits) + 1) % 1_000_000:06}"
+    assert [await types(desktop, invite, wrong) for _ in range(2)] == [403] * 2
+    world.clock.advance(301)
+    digits = await digits_in(await scans(world, invite, "wang"))
+    wrong = f"{(int(digits) + 1) % 1_000_000:06}"
+    assert await types(desktop, invite, wrong) == 403
+    assert (await desktop.state(invite))["state"] == "refused"
+    assert await types(desktop, invite, digits) == 410
+    world.clock.advance(1)
+    assert "已经失效" in await scans(world, invite, "li")
+    assert bindings(world) == []
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_no_more_than_a_few_scans_of_one_code_wait_for_digits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wx.service.invites.PHONES_PER_INVITE", 2)
+    monkeypatch.setattr("wx.service.scan.CONFIRM_SECONDS", 10)
+    _, invite, _ = await asked(world, "li")
+    world.clock.advance(11)
+    assert await digits_in(await scans(world, invite, "wang"))
+    world.clock.advance(11)
+    said = await scans(world, invite, "li")
+    assert "试的次数太多" in said and not re.search(r"\d{6}", said)
+    assert world.rows("SELECT count(*) AS n FROM consents")[0]["n"] == 2
+    assert bindings(world) == []
 
 
 @pytest.mark.gen_test(timeout=20)

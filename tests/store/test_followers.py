@@ -177,6 +177,13 @@ def test_what_was_done_before_an_unfollowing_does_not_undo_it(conn):
     assert followers.mark_following(conn, APP, "o-wang", False, at=NOW + 10)
 
 
+def test_an_act_of_the_second_of_a_change_leaves_the_change_as_it_is(conn):
+    for openid, follows in (("o-wang", False), ("o-li", True)):
+        followers.mark_following(conn, APP, openid, follows, at=NOW)
+        acted = followers.mark_acted(conn, APP, openid, at=NOW)
+        assert (acted.following, acted.acted_at, acted.follow_changed_at) == (follows, NOW, NOW)
+
+
 def test_acting_is_no_change_that_an_earlier_unfollowing_would_have_to_beat(conn):
     followers.mark_following(conn, APP, "o-wang", True, at=NOW)
     followers.mark_acted(conn, APP, "o-wang", at=NOW + 100)
@@ -220,6 +227,8 @@ def test_who_follows_is_kept_without_ever_having_been_bound_and_who_left_is_not(
     was = followers.find_by_openid(conn, APP, "o-was").id
     followers.mark_origin(conn, was, came_by="ADD_SCENE_QR_CODE", scene="desk_1")
     followers.mark_language(conn, was, "en")
+    followers.mark_unbind_asked(conn, was, NOW)
+    conn.execute("UPDATE followers SET acted_at = 5 WHERE id = ?", (was,))
     bound = bindings.add(conn, APP, ann, was, route="scan", now=NOW)
     bindings.mark_ended(conn, bound, now=NOW)
     assert followers.purge(conn, ended_before=NOW) == 2
@@ -228,3 +237,4 @@ def test_who_follows_is_kept_without_ever_having_been_bound_and_who_left_is_not(
     gone = followers.find(conn, was)
     assert gone.profile == Profile(f"forgotten:{was}")
     assert (gone.came_by, gone.scene, gone.language) == ("", "", "")
+    assert (gone.acted_at, gone.unbind_asked_at, gone.follow_changed_at) == (None, None, None)

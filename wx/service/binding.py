@@ -71,11 +71,13 @@ class Bindings:
     def end_of_follower(
         self, conn: sqlite3.Connection, follower_id: int, *, route: str, now: float
     ) -> tuple[Binding, Account] | None:
-        """End the follower's present binding, from their side; what it was."""
+        """End the follower's present binding, by themselves ("chat") or because their WeChat was
+        given up ("cancelled"); what it was. The caller logs it, once it is on disk."""
         bound = self.of_follower(conn, follower_id)
         if bound:
-            self._end(conn, bound[0], route=route, who="the phone", browser=Browser(), now=now)
-            log.info("binding %d ended: %s", bound[0].id, route)
+            # Nobody did that on the phone: the platform told us that there is none any more.
+            who = "the platform" if route == "cancelled" else "the phone"
+            self._end(conn, bound[0], route=route, who=who, browser=Browser(), now=now)
         return bound
 
     async def remove(self, account: Account, browser: Browser, *, translate: Translate) -> bool:
@@ -137,7 +139,12 @@ class Bindings:
 
     def undo_secret(self, binding_id: int) -> str:
         """What the undo link of a binding carries."""
-        return secret.derive(self._key, f"undo {binding_id}")
+        return secret.derive(self._key, undo_purpose(binding_id))
+
+    def undoable(self, conn: sqlite3.Connection, binding_id: int, *, now: float) -> bool:
+        """Whether the undo link of a binding still works."""
+        digest = secret.digest(self.undo_secret(binding_id))
+        return bindings.find_undo(conn, digest, now=now) is not None
 
     async def undo_question(self, code: str) -> str:
         """The name of the account that an undo link would unbind.
@@ -295,6 +302,11 @@ class Bindings:
     async def _reachable(self, follower: Follower) -> bool:
         known = await self._database.read(lambda conn: followers.find(conn, follower.id))
         return known is not None and known.following is not False
+
+
+def undo_purpose(binding_id: int) -> str:
+    """What the secret of a binding's undo link is derived for."""
+    return f"undo {binding_id}"
 
 
 def taken() -> Refused:

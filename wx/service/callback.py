@@ -13,7 +13,7 @@ from wx.model import Account, Consent, Follower, Invite, InviteState, Profile, S
 from wx.service.background import Background
 from wx.service.binding import Bindings, Joined
 from wx.service.hub import Hub
-from wx.service.invites import CONFIRM_SECONDS, Invites, stands
+from wx.service.invites import CONFIRM_SECONDS, Invites, digits_purpose, stands
 from wx.service.speech import Translate
 from wx.store import accounts, bindings, consents, followers, invites
 from wx.store.database import Database
@@ -371,7 +371,7 @@ class Callbacks:
         return completed if completed.outcome == "refused" else _answer(completed)
 
     def _digits(self, invite_id: str, consent: bytes) -> str:
-        return secret.derive_digits(self._key, f"digits {invite_id} {consent.hex()}")
+        return secret.derive_digits(self._key, digits_purpose(invite_id, consent))
 
     async def _quick(self, task: "asyncio.Task[Profile | None]") -> Profile | None:
         """The profile, if it comes before people would notice the wait."""

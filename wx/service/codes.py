@@ -6,7 +6,7 @@ import math
 
 from wx.clock import Clock
 from wx.config import Config
-from wx.errors import PlatformError, Remedy
+from wx.errors import PlatformError
 from wx.service.invites import View, scene_of
 from wx.wechat.qrcode import QRCodes
 
@@ -18,6 +18,9 @@ PROBE_SCENE = "probe"
 PROBE_SECONDS = 60
 
 OAUTH, SCAN = "oauth", "scan"
+# The account may not make codes, whatever access token is used (platform document, 11). Everything
+# else may pass: a network address that is not listed yet (40164), a quota, a proxy's own words.
+NO_RIGHT = {48001, 48004}
 
 
 class Codes:
@@ -33,6 +36,7 @@ class Codes:
         self._making: dict[str, asyncio.Task[str]] = {}
         self._probing: asyncio.Task[None] | None = None
         self._paused_until = 0.0
+        self._demanded = config.bind_route == SCAN
         self.route = "" if config.bind_route == "auto" else config.bind_route
         if self.route != OAUTH and not config.webhook_token:
             log.info("people bind by oauth: the scan route needs the webhook (webhook_token)")
@@ -54,7 +58,8 @@ class Codes:
         invite = view.invite
         if not view.state.open:
             return ""
-        if known := self._codes.get(invite.id):
+        known = self._codes.get(invite.id)
+        if known and known[1] > self._clock.monotonic():
             return known[0]
         try:
             async with asyncio.timeout(MAKE_SECONDS):
@@ -87,7 +92,8 @@ class Codes:
             return ""
         now = self._clock.monotonic()
         self._codes = {name: one for name, one in self._codes.items() if one[1] > now}
-        self._codes[view.invite.id] = (code.url, now + seconds)
+        # The platform may give a shorter time than it was asked for.
+        self._codes[view.invite.id] = (code.url, now + min(seconds, code.seconds))
         return code.url
 
     async def _probe(self) -> None:
@@ -103,12 +109,12 @@ class Codes:
         self._probing = None
 
     def _failed(self, error: PlatformError) -> None:
-        # What is refused on the way to the access token (40164, a wrong secret) says nothing of it.
-        refused = error.remedy is Remedy.REFUSE and error.errcode is not None
-        if refused and error.path == QRCodes.PATH:
-            # 48001 means that the account lacks the right, whatever access token is used.
+        # The same number on the way to the access token says nothing of the right to make codes.
+        if error.errcode in NO_RIGHT and error.path == QRCodes.PATH:
             self.route = OAUTH
-            log.info("people bind by oauth: the account makes no parametric codes: %s", error)
+            # Whoever asked for the scan route has to hear that they do not get it.
+            level = logging.WARNING if self._demanded else logging.INFO
+            log.log(level, "people bind by oauth: the account makes no parametric codes: %s", error)
             return
         self._pause(str(error))
 

@@ -4,6 +4,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from wx.clock import Clock
 from wx.config import Config
@@ -20,7 +21,8 @@ from wx.wechat.users import Users
 log = logging.getLogger(__name__)
 
 ASKED_AT_ONCE = 20
-ASKED_IN_ALL = 100_000
+ASKED_IN_ALL = 100_000  # people who are remembered; the oldest make room
+ASK_AGAIN_SECONDS = 3600
 NO_RIGHT = 48001  # to know anything of its followers (platform document, 11)
 FUTURE_SECONDS = 600  # that the platform's clock may be ahead
 
@@ -44,15 +46,14 @@ class Followers:
         self._bindings = bindings
         self._background = background
         self._asking: set[int] = set()
-        self._asked: set[int] = set()
+        self._withdrawn: set[int] = set()  # of those, who took back the right to it meanwhile
+        self._asked: dict[int, float] = {}  # when, on the monotonic clock; the oldest first
         self._refused = False
 
     def met(self, conn: sqlite3.Connection, message: Incoming, *, now: float) -> Follower | None:
         """The follower behind a message, marked as following or not by what it says; None where
         it is nobody's, or somebody's whom we do not know and need not."""
-        # A time far ahead would hold up every later change.
-        at = min(message.created_at, now + FUTURE_SECONDS)
-        app_id = self._app_id
+        at, app_id = _time_of(message, now), self._app_id
         if isinstance(message, Subscribe | Unsubscribe):
             follows = isinstance(message, Subscribe)
             followers.mark_following(conn, app_id, message.sender, follows, at=at)
@@ -68,11 +69,13 @@ class Followers:
         self, conn: sqlite3.Connection, message: Incoming, follower: Follower, *, now: float
     ) -> list[Callable[[], None]]:
         """Keep what else the message tells; what is to be done once that is on disk."""
+        # Of two that overtook each other, the older one tells nothing that is still so.
+        stale = (follower.follow_changed_at or 0) > _time_of(message, now)
         match message:
-            case Subscribe():
+            case Subscribe() if not stale:
                 return self._came(conn, message, follower)
-            case Unsubscribe():
-                log.info("follower %d unfollowed", follower.id)
+            case Unsubscribe() if not stale:
+                return [partial(log.info, "follower %d unfollowed", follower.id)]
             case AuthorizationChange():
                 return self._authorization(conn, message, follower, now=now)
         return []
@@ -84,8 +87,10 @@ class Followers:
         scene = "" if scene_secret(message.scene) else message.scene[:64]
         came_by = "ADD_SCENE_QR_CODE" if message.ticket or message.scene else ""
         followers.mark_origin(conn, follower.id, came_by=came_by, scene=scene)
-        log.info("follower %d follows", follower.id)
-        return [lambda: self.ask(follower)]
+        return [
+            partial(log.info, "follower %d follows", follower.id),
+            partial(self.ask, follower),
+        ]
 
     def _authorization(
         self,
@@ -97,12 +102,18 @@ class Followers:
     ) -> list[Callable[[], None]]:
         """The person changed, took back or ended what they let us know (platform document, 3.7)."""
         if message.change == "modified":
-            return [lambda: self.ask(follower)]
+            return [partial(self.ask, follower)]
         followers.mark_revoked(conn, follower.id)
+        if follower.id in self._asking:
+            # Here and not afterwards: the answer may be next in line for the database.
+            self._withdrawn.add(follower.id)
+        told = "follower %d: authorization %s, profile forgotten"
+        after = [partial(log.info, told, follower.id, message.change)]
         if message.change == "cancelled":
-            self._bindings.end_of_follower(conn, follower.id, route="cancelled", now=now)
-        log.info("follower %d: authorization %s, profile forgotten", follower.id, message.change)
-        return []
+            ended = self._bindings.end_of_follower(conn, follower.id, route="cancelled", now=now)
+            if ended:
+                after.append(partial(log.info, "binding %d ended: cancelled", ended[0].id))
+        return [*after]
 
     def ask(self, follower: Follower) -> None:
         """Ask the platform, in the background, for what its events leave out: language, how they
@@ -112,10 +123,15 @@ class Followers:
             self._background.spawn(self._ask(follower))
 
     def ask_once(self, follower: Follower) -> None:
-        """:meth:`ask`, unless that was done in this run: some answers leave the language open."""
-        new = follower.id not in self._asked and len(self._asked) < ASKED_IN_ALL
-        if new and self._can_ask(follower):
-            self._asked.add(follower.id)
+        """:meth:`ask`, unless that was done in the last hour: there may have been no answer, and
+        some answers leave the language open."""
+        now = self._clock.monotonic()
+        last = self._asked.get(follower.id)
+        if (last is None or now - last >= ASK_AGAIN_SECONDS) and self._can_ask(follower):
+            self._asked.pop(follower.id, None)  # so that it stands at the end
+            self._asked[follower.id] = now
+            if len(self._asked) > ASKED_IN_ALL:
+                del self._asked[next(iter(self._asked))]
             self.ask(follower)
 
     def _can_ask(self, follower: Follower) -> bool:
@@ -123,24 +139,30 @@ class Followers:
         return free and not self._refused
 
     async def _ask(self, follower: Follower) -> None:
+        try:
+            await self._read_details(follower)
+        finally:
+            self._asking.discard(follower.id)
+            self._withdrawn.discard(follower.id)
+
+    async def _read_details(self, follower: Follower) -> None:
         openid = follower.profile.openid
         try:
             info = await self._users.info(openid)
         except PlatformError as error:
-            # An account without the right still has followers, and they can be bound.
-            self._refused = error.errcode == NO_RIGHT
+            if error.errcode == NO_RIGHT:
+                # An account without the right still has followers, and they can be bound.
+                self._refused = True
             log.info("follower %d: details not read: %s", follower.id, error)
             return
-        finally:
-            self._asking.discard(follower.id)
         if not info.following:
             return
         now = self._clock.now()
 
         def work(conn: sqlite3.Connection) -> None:
             known = followers.find(conn, follower.id)
-            if known is None:
-                return
+            if known is None or known.profile.openid != openid:
+                return  # forgotten meanwhile
             if info.language:
                 followers.mark_language(conn, follower.id, info.language)
             if info.came_by:
@@ -148,8 +170,14 @@ class Followers:
             profile = Profile(
                 openid=openid, unionid=info.unionid, nickname=info.nickname, avatar=info.avatar
             )
-            if info.unionid or info.nickname or info.avatar:
+            told = info.unionid or info.nickname or info.avatar
+            if told and follower.id not in self._withdrawn:
                 profile = replace(profile, privilege=known.profile.privilege)
                 followers.mark_profile(conn, self._app_id, profile, now=now)
 
         await self._database.write(work)
+
+
+def _time_of(message: Incoming, now: float) -> float:
+    """When it happened. A time far ahead would hold up every later change."""
+    return min(message.created_at, now + FUTURE_SECONDS)

@@ -1,10 +1,11 @@
 """The webhook's gate: lets in what WeChat has signed, and nothing else."""
 
 import hashlib
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wx.clock import Clock
 from wx.config import Config
@@ -13,8 +14,8 @@ from wx.protocol.envelope import Damaged, Envelope
 from wx.protocol.xml import BadXML, Fields
 
 WINDOW_SECONDS = 600  # that a timestamp may be off
-SEEN_SECONDS = 900  # that a signature is remembered: longer than it is good for
-SEEN_LIMIT = 100_000
+# That a signature is remembered: from ten minutes before its time it is good for twenty.
+SEEN_SECONDS = 2 * WINDOW_SECONDS + 60
 BODY_BYTES = 128 * 1024
 
 _SHAPES = {
@@ -24,7 +25,11 @@ _SHAPES = {
     "nonce": re.compile(rb"[A-Za-z0-9]{1,32}"),
     "echostr": re.compile(rb"[\x20-\x7e]{1,512}"),
 }
+_WRONG = "the signature is wrong: is webhook_token the console's Token (令牌)?"
+_SAME_MODE = "the console's 消息加解密方式 must be the same"
 _VERIFICATION = b"GET"  # stands for the body of a request that has none
+
+log = logging.getLogger(__name__)
 
 Query = Mapping[str, list[bytes]]
 
@@ -47,11 +52,11 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What was let in: the message's fields, and digests of its signature and its body."""
+    """What was let in: the message's fields; and what its signature is kept as, with the digest
+    of the body that it was used for, where that has to be kept."""
 
-    fields: Fields
-    signature: bytes
-    body: bytes
+    fields: Fields = field(repr=False)
+    used: tuple[bytes, bytes] | None
 
 
 class Gate:
@@ -83,8 +88,9 @@ class Gate:
         """What answers are sealed with; None where they go plain."""
         return self._envelope
 
-    def verify(self, query: Query) -> str:
-        """What the console's check is answered with (platform document, 3.1).
+    def verify(self, query: Query) -> tuple[str, tuple[bytes, bytes] | None]:
+        """What the console's check is answered with (platform document, 3.1), and what its
+        signature is kept as.
 
         Raises:
             Rejected: 400, 403, 404.
@@ -92,11 +98,13 @@ class Gate:
         given, timestamp, nonce = self._signed(query, "signature")
         echo = _one(query, "echostr")
         if not signature.matches(given, self._token, timestamp, nonce):
-            raise Rejected(403, "the signature is wrong: is webhook_token the console's Token?")
-        # Old ones pass: the check does nothing, and is how a wrong clock here is found out. But
-        # its signature fits a message too, so it is used up.
-        self._use(given, _VERIFICATION)
-        return echo
+            raise Rejected(403, _WRONG)
+        # An old one passes, since the check does nothing; messages will not. Its signature fits a
+        # message too, so it is used up.
+        off = int(timestamp) - self._clock.now()
+        if abs(off) > WINDOW_SECONDS:
+            log.warning("webhook: the check's timestamp is %s: is this clock right?", _age(off))
+        return echo, self._use(given, timestamp, _VERIFICATION)
 
     def open(self, query: Query, body: bytes) -> Delivery:
         """The message in a POST (platform document, 3.2 and 3.3).
@@ -107,29 +115,31 @@ class Gate:
         if len(body) > BODY_BYTES:
             raise Rejected(400, "the body is too large")
         sealed = self._envelope is not None
+        if self._token and sealed and "msg_signature" not in query:
+            raise Rejected(400, f"not sealed, and webhook_mode is {self._mode}: {_SAME_MODE}")
         given, timestamp, nonce = self._signed(query, "msg_signature" if sealed else "signature")
         if self._envelope is None:
             if not signature.matches(given, self._token, timestamp, nonce):
-                raise Rejected(403, "the signature is wrong")
+                raise Rejected(403, _WRONG)
             fields = _read(body)
+            if "MsgType" not in fields and "Encrypt" in fields:
+                raise Rejected(400, f"sealed, and webhook_mode is plain: {_SAME_MODE}")
         else:
             fields = self._unseal(self._envelope, _read(body), given, timestamp, nonce)
         self._refuse_stale(timestamp)
         self._refuse_stranger(fields)
-        used, digest = self._use(given, body)
-        return Delivery(fields, used, digest)
+        return Delivery(fields, self._use(given, timestamp, body))
 
     def warm_up(self) -> None:
-        """Load what the first message needs: half a tenth of a second that it need not wait. For a
-        thread."""
+        """Load what the first message needs, which it would wait for. Blocks for some 50 ms."""
         xml.read(b"<xml></xml>")
         if self._envelope:
             self._envelope.open(self._envelope.encrypt(b"", salt=bytes(16)))
 
     def remember(self, seen: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take up what another run has let in; the newest first."""
+        """Take up what was kept of another run's signatures."""
         ends_at = self._clock.monotonic() + SEEN_SECONDS
-        for used, body in reversed(list(seen)):
+        for used, body in seen:
             self._seen[used] = (body, ends_at)
 
     def _signed(self, query: Query, name: str) -> tuple[str, str, str]:
@@ -142,11 +152,11 @@ class Gate:
     ) -> Fields:
         encrypted = outer.get("Encrypt")
         if not isinstance(encrypted, str):
-            raise Rejected(400, f"no sealed message: is the console's mode {self._mode} too?")
+            raise Rejected(400, f"not sealed, and webhook_mode is {self._mode}: {_SAME_MODE}")
         if self._mode == "safe" and not outer.keys() <= {"ToUserName", "Encrypt"}:
-            raise Rejected(400, "plain elements beside a sealed message")
+            raise Rejected(400, f"sealed and plain too, webhook_mode is safe: {_SAME_MODE}")
         if not signature.matches(given, self._token, timestamp, nonce, encrypted):
-            raise Rejected(403, "the signature is wrong")
+            raise Rejected(403, _WRONG)
         try:
             return _read(envelope.open(encrypted))
         except Damaged:
@@ -158,31 +168,32 @@ class Gate:
     def _refuse_stale(self, timestamp: str) -> None:
         off = int(timestamp) - self._clock.now()
         if abs(off) > WINDOW_SECONDS:
-            age = f"{abs(off):.0f} s {'ahead' if off > 0 else 'old'}"
-            raise Rejected(403, f"the timestamp is {age}: a replay, or this clock is wrong")
+            raise Rejected(403, f"the timestamp is {_age(off)}: a replay, or this clock is wrong")
 
     def _refuse_stranger(self, fields: Fields) -> None:
         if self._account and fields.get("ToUserName") != self._account:
             raise Rejected(403, "the message is for another account than original_id")
 
-    def _use(self, given: str, body: bytes) -> tuple[bytes, bytes]:
-        """Use a signature up for this body; their digests.
+    def _use(self, given: str, timestamp: str, body: bytes) -> tuple[bytes, bytes] | None:
+        """Use a signature up for this body; both as they are kept.
 
         The signature of a plain message says nothing about its body, so whoever has seen one could
-        put another body under it.
+        put another body under it. That of a sealed one covers it, and need not outlive this run.
         """
-        used = bytes.fromhex(given)
+        used = min(int(timestamp), 2**32 - 1).to_bytes(4) + bytes.fromhex(given)
         digest = hashlib.sha256(body).digest()
         now = self._clock.monotonic()
         first, _ = self._seen.setdefault(used, (digest, now + SEEN_SECONDS))
         if first != digest:
             raise Rejected(403, "a used signature came with another body", alarm=True)
-        while self._seen:
-            oldest = next(iter(self._seen))
-            if self._seen[oldest][1] > now and len(self._seen) <= SEEN_LIMIT:
-                break
+        # Only who knows the token can add to them, so time alone bounds their number.
+        while self._seen[oldest := next(iter(self._seen))][1] <= now:
             del self._seen[oldest]
-        return used, digest
+        return (used, digest) if self._envelope is None else None
+
+
+def _age(off: float) -> str:
+    return f"{abs(off):.0f} s {'ahead' if off > 0 else 'old'}"
 
 
 def _one(query: Query, name: str) -> str:

@@ -173,7 +173,7 @@ class Invites:
 
         def work(conn: sqlite3.Connection) -> str:
             invite = self._question(conn, digest, now).invite
-            if consents.count(conn, invite.id) >= PHONES_PER_INVITE:
+            if crowded(conn, invite.id):
                 raise Refused(
                     429, "too-many-phones", "This code was used too often. Please make a new one."
                 )
@@ -305,6 +305,16 @@ def scene_secret(scene: str) -> str:
     """The secret in an invite's scene; "" where the scene is none of an invite."""
     found = re.fullmatch(rf"{SCENE}([0-9A-Za-z]{{{secret.LENGTH}}})", scene)
     return found[1] if found else ""
+
+
+def crowded(conn: sqlite3.Connection, invite_id: str) -> bool:
+    """Whether as many phones as may have said yes to an invite already, by either route."""
+    return consents.count(conn, invite_id) >= PHONES_PER_INVITE
+
+
+def digits_purpose(invite_id: str, consent: bytes) -> str:
+    """What the six digits are derived for that the phone of this consent shows."""
+    return f"digits {invite_id} {consent.hex()}"
 
 
 def stands(conn: sqlite3.Connection, invite: Invite, *, now: float) -> bool:

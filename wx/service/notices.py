@@ -2,9 +2,8 @@
 
 import logging
 import secrets
-import time
 
-from wx.clock import Clock
+from wx.clock import Clock, when
 from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
 from wx.model import Binding
@@ -61,8 +60,7 @@ class Notices:
             line = line[: FIELD_CHARACTERS - 1] + "…"
         fields = {template.field: line}
         if template.time_field:
-            moment = time.localtime(self._clock.now())
-            fields[template.time_field] = time.strftime("%Y-%m-%d %H:%M", moment)
+            fields[template.time_field] = when(self._clock.now())
         await self._messages.send_template(
             openid,
             template.id,

@@ -1,16 +1,20 @@
 """Replies: what a message is answered with, by the built-in words and by the operator's rules."""
 
+import asyncio
 import logging
 import sqlite3
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from wx import rules
+from wx.clock import when
 from wx.config import Config
 from wx.model import Follower
 from wx.protocol import reply
 from wx.protocol.incoming import Click, Incoming, OtherMessage, Scan, ScanCode, Text, Voice
 from wx.protocol.reply import Reply, TextReply
+from wx.rules import Rule
 from wx.service.binding import Bindings
 from wx.service.speech import Speech, Translate
 from wx.store import followers
@@ -32,7 +36,8 @@ WORDS = {
     "状态": STATUS,
     "status": STATUS,
 }
-_YES = {"是", "是的", "好", "好的", "确认", "确定", "解绑", "unbind", "yes", "y", "ok"}
+# Not the word that the question answers: sent twice in haste, it would be its own yes.
+_YES = {"是", "是的", "好", "好的", "确认", "确定", "yes", "y", "ok"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Replies:
         self._config = config
         self._bindings = bindings
         self._speech = speech
+        self._slow = any(rule.match and rule.match.slow for rule in config.replies)
 
     def answer(
         self,
@@ -63,36 +69,42 @@ class Replies:
         message: Incoming,
         follower: Follower,
         *,
+        rule: Rule | None,
         now: float,
+        after: list[Callable[[], None]] | None = None,
     ) -> Answer | None:
-        """What the follower is answered; None: nothing. A piece of a transaction."""
-        if isinstance(message, Text):
-            said = message.content.strip().casefold()
-            if answer := self._by_word(conn, said, follower, now=now):
-                return answer
-        if answer := self._by_rule(message, follower):
-            return answer
-        word = _menu_key(message).casefold()
-        if word in WORDS:
-            return self._by_word(conn, word, follower, now=now)
-        return None
+        """What the follower is answered; None: nothing. A piece of a transaction.
+
+        Args:
+            rule: what :meth:`rule_for` gave for the message.
+            after: takes what is to be done once the transaction is on disk.
+        """
+        said = message.content.strip().casefold() if isinstance(message, Text) else ""
+        key = _menu_key(message)
+        say = self._speech.to(follower, said=said)
+        if (asked_at := follower.unbind_asked_at) is not None and (said or key):
+            # Whatever they do next is their answer.
+            followers.mark_unbind_asked(conn, follower.id, None)
+            if said in _YES and now - asked_at <= ASKED_SECONDS:
+                return self._unbind(conn, follower, say, now=now, after=after)
+        if said in WORDS:
+            return self._by_word(conn, WORDS[said], follower, say, now=now)
+        word = WORDS.get(key.casefold(), "")
+        # A rule for this very button goes before the word, one for anything does not.
+        if word and (rule is None or rule.on != "click"):
+            return self._by_word(conn, word, follower, say, now=now)
+        return self._by_rule(rule, message, follower)
 
     def _by_word(
         self,
         conn: sqlite3.Connection,
-        said: str,
+        word: str,
         follower: Follower,
+        say: Translate,
         *,
         now: float,
-    ) -> Answer | None:
-        if (asked_at := follower.unbind_asked_at) is not None:
-            followers.mark_unbind_asked(conn, follower.id, None)
-            if said in _YES and now - asked_at <= ASKED_SECONDS:
-                return self._unbind(conn, said, follower, now=now)
-        if said not in WORDS:
-            return None
-        say = self._speech.to(follower, said=said)
-        match WORDS[said]:
+    ) -> Answer:
+        match word:
             case "bind":
                 return self._bind(conn, follower, say)
             case "unbind":
@@ -108,8 +120,8 @@ class Replies:
             )
             return self._text(text, account=bound[1].name)
         text = say("Log in to %(site)s, and bind this WeChat to your account:")
-        link = f'<a href="{self._config.public_url}/bind">{say("Bind this WeChat")}</a>'
-        return self._text(f"{text}\n{link}")
+        link = f'<a href="%(url)s">{say("Bind this WeChat")}</a>'
+        return self._text(f"{text}\n{link}", url=f"{self._config.public_url}/bind")
 
     def _ask_to_unbind(
         self, conn: sqlite3.Connection, follower: Follower, say: Translate, *, now: float
@@ -125,16 +137,23 @@ class Replies:
         # A tap sends the word, as if it had been typed (platform document, 3.8).
         yes = say("yes")
         tap = f'<a href="weixin://bizmsgmenu?msgmenucontent={yes}&msgmenuid={UNBIND}">{yes}</a>'
-        how = say("Send %(yes)s within five minutes to unbind.").replace("%(yes)s", tap)
-        return self._text(f"{question}\n{how}", account=bound[1].name)
+        how = say("Send %(yes)s within five minutes to unbind.")
+        return self._text(f"{question}\n{how}", account=bound[1].name, yes=tap)
 
     def _unbind(
-        self, conn: sqlite3.Connection, said: str, follower: Follower, *, now: float
+        self,
+        conn: sqlite3.Connection,
+        follower: Follower,
+        say: Translate,
+        *,
+        now: float,
+        after: list[Callable[[], None]] | None,
     ) -> Answer:
-        say = self._speech.to(follower, said=said)
         ended = self._bindings.end_of_follower(conn, follower.id, route="chat", now=now)
         if ended is None:
             return self._text(say("This WeChat is bound to no account of %(site)s."))
+        if after is not None:
+            after.append(partial(log.info, "binding %d ended in the chat", ended[0].id))
         return self._text(
             say("Unbound from account %(account)s of %(site)s."), account=ended[1].name
         )
@@ -145,14 +164,15 @@ class Replies:
             text = say("This WeChat is bound to no account of %(site)s. Send “bind” to bind it.")
             return self._text(text)
         binding, account = bound
-        since = time.strftime("%Y-%m-%d %H:%M", time.localtime(binding.bound_at))
         text = say("This WeChat is bound to account %(account)s of %(site)s, since %(since)s.")
-        return self._text(text, account=account.name, since=since)
+        return self._text(text, account=account.name, since=when(binding.bound_at))
 
-    def _by_rule(self, message: Incoming, follower: Follower) -> Answer | None:
-        said = ""
+    async def rule_for(self, message: Incoming) -> Rule | None:
+        """The first rule that fits a message. Not for a transaction: a rule's expression may take
+        its time, and then it takes it in a thread."""
         if isinstance(message, OtherMessage):
             return None  # nobody knows what it asks for
+        said = ""
         if isinstance(message, Text):
             said = message.content
         elif isinstance(message, Voice):
@@ -161,15 +181,18 @@ class Replies:
             said = message.scene
         key = _menu_key(message)
         kind = "click" if key else message.kind
-        for rule in self._config.replies:
-            if not rules.fits(rule, kind, key=key, text=said):
-                continue
-            drafts = rule.reply
-            language = self._speech.language(follower)
-            draft = drafts.get(language) or drafts.get("") or next(iter(drafts.values()))
-            made = reply.drafted(draft.kind, draft.parts, message.fields)
-            return Answer(made, spoken=len(drafts) > 1)
-        return None
+        chosen = partial(rules.choose, self._config.replies, kind, key=key, text=said)
+        if said and self._slow:
+            return await asyncio.to_thread(chosen)
+        return chosen()
+
+    def _by_rule(self, rule: Rule | None, message: Incoming, follower: Follower) -> Answer | None:
+        if rule is None:
+            return None
+        drafts = rule.reply
+        draft = drafts.get(self._speech.language(follower)) or drafts[""]
+        made = reply.drafted(draft.kind, draft.parts, message.fields)
+        return Answer(made, spoken=len(drafts) > 1)
 
     def _text(self, text: str, **details: str) -> Answer:
         return Answer(TextReply(text % {"site": self._config.site_name, **details}))

@@ -4,15 +4,23 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from wx import secret
 from wx.config import Config
 from wx.model import Account, Follower, Invite, InviteState
 from wx.protocol.incoming import Incoming, Scan, Subscribe
 from wx.protocol.reply import TextReply
-from wx.service.binding import Bindings
+from wx.service.binding import Bindings, undo_purpose
 from wx.service.hub import Hub
-from wx.service.invites import CONFIRM_SECONDS, Invites, scene_secret, stands
+from wx.service.invites import (
+    CONFIRM_SECONDS,
+    Invites,
+    crowded,
+    digits_purpose,
+    scene_secret,
+    stands,
+)
 from wx.service.replies import MARK, Answer
 from wx.service.speech import Speech
 from wx.store import accounts, bindings, consents, invites
@@ -24,6 +32,7 @@ _MESSAGES = {
     "already-bound": "This account is bound to another WeChat. Nothing was bound.",
     "used": "This code has been used. Nothing was bound; please make a new one on the page.",
     "expired": "This code is over. Nothing was bound; please make a new one on the page.",
+    "crowded": "This code was used too often. Nothing was bound; please make a new one.",
 }
 
 
@@ -63,14 +72,14 @@ class Scans:
         if invite is None or account is None:
             return self._say(follower, "expired")
         outcome = self._join(conn, invite, account, follower, now=now, after=after)
-        log.info("invite %s scanned: %s", invite.id, outcome)
+        after.append(partial(log.info, "invite %s scanned: %s", invite.id, outcome))
         view = self._invites.view_of(conn, invite.id)
-        after.append(lambda: self._hub.publish(invite.id, view))
+        after.append(partial(self._hub.publish, invite.id, view))
         if outcome == "confirm":
             return self._ask_for_digits(conn, invite, follower)
         if outcome != "bound":
             return self._say(follower, outcome)
-        return self._welcome(conn, invite, account, follower)
+        return self._welcome(conn, invite, account, follower, now=now)
 
     def _join(
         self,
@@ -94,6 +103,8 @@ class Scans:
             return "confirm" if theirs else "used"
         wants_digits = self._config.bind_confirm == "desktop"
         if wants_digits and not self._bindings.obstacle(conn, invite, follower.id):
+            if crowded(conn, invite.id):
+                return "crowded"
             self._await_digits(conn, invite, follower, now=now)
             return "confirm"
         joined = self._bindings.join(conn, invite, account, follower.id, route="scan", now=now)
@@ -124,11 +135,17 @@ class Scans:
         assert waiting is not None and waiting.confirm_state is not None
         say = self._speech.to(follower)
         text = say("Type these six digits into the page that shows the code: %(digits)s")
-        hidden = f"digits {invite.id} {waiting.confirm_state.hex()}"
+        hidden = digits_purpose(invite.id, waiting.confirm_state)
         return Answer(TextReply(text % {"digits": MARK}), hidden)
 
     def _welcome(
-        self, conn: sqlite3.Connection, invite: Invite, account: Account, follower: Follower
+        self,
+        conn: sqlite3.Connection,
+        invite: Invite,
+        account: Account,
+        follower: Follower,
+        *,
+        now: float,
     ) -> Answer:
         binding = bindings.find_of_follower(conn, invite.app_id, follower.id)
         assert binding is not None
@@ -137,10 +154,12 @@ class Scans:
             "account": account.name,
             "site": self._config.site_name,
         }
+        if not self._bindings.undoable(conn, binding.id, now=now):
+            return Answer(TextReply(text))  # it was made more than a day ago
         link = f"{self._config.public_url}/undo/{MARK}"
         undo = f'<a href="{link}">{say("This was a mistake: undo")}</a>'
         return Answer(
-            TextReply(f"{text}\n{undo}\n{say('Possible for a day.')}"), f"undo {binding.id}"
+            TextReply(f"{text}\n{undo}\n{say('Possible for a day.')}"), undo_purpose(binding.id)
         )
 
     def _say(self, follower: Follower, outcome: str) -> Answer:

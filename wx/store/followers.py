@@ -35,12 +35,13 @@ def find_by_openid(conn: sqlite3.Connection, app_id: str, openid: str) -> Follow
 def mark_acted(conn: sqlite3.Connection, app_id: str, openid: str, *, at: float) -> Follower:
     """Somebody did something in the chat at that time, so they were following then.
 
-    A later unfollowing that was told first is not undone by it.
+    A later unfollowing that was told first is not undone by it, nor one of the same second: whoever
+    has just begun to follow is marked by that alone.
     """
     row = conn.execute(
         """INSERT INTO followers (app_id, openid, following, acted_at) VALUES (?, ?, 1, ?)
                ON CONFLICT (app_id, openid) DO UPDATE
-              SET following = iif(coalesce(following_since, 0) <= excluded.acted_at, 1, following),
+              SET following = iif(coalesce(follow_changed_at, 0) < excluded.acted_at, 1, following),
                   acted_at = max(coalesce(acted_at, 0), excluded.acted_at)
            RETURNING *""",
         (app_id, openid, at),
@@ -57,11 +58,12 @@ def mark_following(
     """
     return (
         conn.execute(
-            """INSERT INTO followers (app_id, openid, following, following_since)
+            """INSERT INTO followers (app_id, openid, following, follow_changed_at)
                     VALUES (?, ?, ?, ?)
                    ON CONFLICT (app_id, openid) DO UPDATE
-                  SET following = excluded.following, following_since = excluded.following_since
-                WHERE coalesce(following_since, 0) <= excluded.following_since""",
+                  SET following = excluded.following,
+                      follow_changed_at = excluded.follow_changed_at
+                WHERE coalesce(follow_changed_at, 0) <= excluded.follow_changed_at""",
             (app_id, openid, following, at),
         ).rowcount
         == 1
@@ -150,7 +152,8 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
         """UPDATE followers
               SET openid = 'forgotten:' || id, unionid = '', nickname = '', sex = 0,
                   province = '', city = '', country = '', avatar = '', privilege = '[]',
-                  read_at = NULL, came_by = '', scene = '', language = ''
+                  read_at = NULL, came_by = '', scene = '', language = '', acted_at = NULL,
+                  unbind_asked_at = NULL, follow_changed_at = NULL
             WHERE openid NOT LIKE 'forgotten:%' AND coalesce(following, 0) = 0
               AND EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id)
               AND NOT EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id
@@ -186,6 +189,7 @@ def _follower(row: sqlite3.Row) -> Follower:
         profile=profile,
         read_at=row["read_at"],
         following=None if row["following"] is None else bool(row["following"]),
+        follow_changed_at=row["follow_changed_at"],
         acted_at=row["acted_at"],
         came_by=row["came_by"],
         scene=row["scene"],

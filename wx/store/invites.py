@@ -96,10 +96,11 @@ def mark(
 def mark_confirming(
     conn: sqlite3.Connection, invite_id: str, *, consent: bytes, follower_id: int, until: float
 ) -> None:
-    """Let an open invite wait, until then, for the digits that this consent's phone shows."""
+    """Let an open invite wait, until then, for the digits that this consent's phone shows. The
+    tries are all the invite's: more phones are no more tries."""
     conn.execute(
         f"""UPDATE invites SET state = 'scanned', confirm_state = ?, confirm_until = ?,
-                               confirm_tries = 0, follower_id = ?
+                               follower_id = ?
              WHERE id = ? AND state IN {_OPEN}""",
         (consent, until, follower_id, invite_id),
     )

@@ -114,18 +114,22 @@ STEPS: tuple[tuple[str, ...], ...] = (
         # Each message and event that was acted upon, so that a repeat finds its answer and does
         # nothing again. What people wrote is not kept, save as far as the answer repeats it.
         """CREATE TABLE inbox (
-            key          BLOB PRIMARY KEY,              -- what a repeat has in common: its time, so
-                                                        -- that new rows stand together; a digest
+            id           INTEGER PRIMARY KEY,           -- the oldest first
+            key          BLOB NOT NULL UNIQUE,          -- what a repeat has in common
             kind         TEXT NOT NULL,
             follower_id  INTEGER,                       -- NULL where the event is nobody's
             received_at  REAL NOT NULL,
-            signature    BLOB NOT NULL,                 -- digest of the one that let it in
-            body         BLOB NOT NULL,                 -- digest of what came with it
             answer       BLOB NOT NULL,                 -- empty: a bare "success"
             hidden       TEXT NOT NULL                  -- what the answer's secret is derived from
+        ) STRICT""",
+        # The signatures that were used in plain mode, where they say nothing of the body: another
+        # body under the same one is a forgery, also after a restart.
+        """CREATE TABLE signatures (
+            used  BLOB PRIMARY KEY,                     -- its timestamp, and itself
+            body  BLOB NOT NULL                         -- digest of what came with it
         ) STRICT, WITHOUT ROWID""",
         # CreateTime of the last subscribe or unsubscribe: of two, the later one counts.
-        "ALTER TABLE followers ADD COLUMN following_since REAL",
+        "ALTER TABLE followers ADD COLUMN follow_changed_at REAL",
         "ALTER TABLE followers ADD COLUMN came_by TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE followers ADD COLUMN scene TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE followers ADD COLUMN language TEXT NOT NULL DEFAULT ''",

@@ -3,15 +3,24 @@
 import asyncio
 import logging
 import re
-import time
 import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from tornado import locale
-from tornado.httputil import HTTPInputError, HTTPServerRequest
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
+from wx.clock import when
 from wx.config import Config
 from wx.errors import Refused, StorageUnavailable
 from wx.model import Account, Browser, Session
@@ -59,6 +68,7 @@ class Site(Application):
     Args:
         services: what they ask.
         config: what is in force.
+        bare: what answers without a handler, by path.
         demo_phone: address of the simulator's "scan" page; "" outside the demo.
     """
 
@@ -68,10 +78,12 @@ class Site(Application):
         services: Services,
         config: Config,
         *,
+        bare: Mapping[str, Callable[["Site", HTTPConnection], HTTPMessageDelegate]],
         demo_phone: str = "",
         **settings: Any,
     ) -> None:
         super().__init__(rules, **settings)
+        self._bare = bare
         self.services = services
         self.config = config
         self.demo_phone = demo_phone
@@ -80,6 +92,17 @@ class Site(Application):
         self._in_flight = 0
         self.idle = asyncio.Event()  # set while no request is being answered
         self.idle.set()
+
+    def start_request(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        return _Door(self, self._bare, server_conn, request_conn)
+
+    def begin_by_handler(
+        self, server_conn: object, request_conn: HTTPConnection
+    ) -> HTTPMessageDelegate:
+        """What finds a request's handler among the rules."""
+        return super().start_request(server_conn, request_conn)
 
     def begin(self) -> None:
         """One more request is being answered."""
@@ -94,13 +117,60 @@ class Site(Application):
 
     def log_request(self, handler: RequestHandler) -> None:
         """Count every request; write down those that failed here. No address, no query."""
-        name, status = type(handler).__name__, handler.get_status()
+        self.count(
+            type(handler).__name__,
+            handler.request.method or "",
+            handler.get_status(),
+            seconds=handler.request.request_time(),
+        )
+
+    def count(self, name: str, method: str, status: int, *, seconds: float) -> None:
+        """Count an answer that the handler of this name gave."""
         self.requests[name, status] = self.requests.get((name, status), 0) + 1
-        milliseconds = 1000 * handler.request.request_time()
         level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
         if status in (502, 503):
             level = logging.WARNING  # others' trouble, or a passing one: said where it was met
-        log.log(level, "%s %s %d %.0fms", handler.request.method, name, status, milliseconds)
+        if log.isEnabledFor(level):
+            log.log(level, "%s %s %d %.0fms", method, name, status, 1000 * seconds)
+
+
+class _Door(HTTPMessageDelegate):
+    """Looks at a request's path, and passes everything on to what answers there."""
+
+    _inner: HTTPMessageDelegate | None = None
+
+    def __init__(
+        self,
+        site: Site,
+        bare: Mapping[str, Callable[[Site, HTTPConnection], HTTPMessageDelegate]],
+        server_conn: object,
+        request_conn: HTTPConnection,
+    ) -> None:
+        self._site = site
+        self._bare = bare
+        self._connections = server_conn, request_conn
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        assert isinstance(start_line, RequestStartLine)
+        server_conn, request_conn = self._connections
+        if make := self._bare.get(start_line.path.partition("?")[0]):
+            self._inner = make(self._site, request_conn)
+        else:
+            self._inner = self._site.begin_by_handler(server_conn, request_conn)
+        return self._inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._inner.data_received(chunk) if self._inner else None
+
+    def finish(self) -> None:
+        if self._inner:
+            self._inner.finish()
+
+    def on_connection_close(self) -> None:
+        if self._inner:
+            self._inner.on_connection_close()
 
 
 def _security_headers(config: Config) -> dict[str, str]:
@@ -391,11 +461,6 @@ class Static(StaticFileHandler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.finish(f"{status_code}\n")
-
-
-def when(unix_time: float) -> str:
-    """A moment in the server's own time zone, as both languages read it."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
 
 
 def one(request: HTTPServerRequest, name: str, pattern: str, *, body: bool = False) -> str:

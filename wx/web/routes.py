@@ -1,9 +1,16 @@
 """Every address of the site, and the settings that all of it runs under."""
 
+from collections.abc import Callable
 from typing import Any
 
 from tornado import locale
-from tornado.httputil import ParseBodyConfig, ParseMultipartConfig, set_parse_body_config
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPMessageDelegate,
+    ParseBodyConfig,
+    ParseMultipartConfig,
+    set_parse_body_config,
+)
 from tornado.routing import URLSpec
 
 from wx.config import Config
@@ -31,13 +38,17 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"/b/{_SECRET}", phone.Scan),
     (rf"/undo/{_SECRET}", phone.Undo),
     (r"/callback", callback.CallbackPage),
-    (r"/wechat", webhook.Webhook),
     (r"/MP_verify_([A-Za-z0-9]{1,64})\.txt", files.DomainVerification),
     (r"/follow-qr", files.FollowPicture),
     (r"/healthz", health.Alive),
     (r"/readyz", health.Ready),
     (r"/metrics", health.Metrics),
 ]
+
+# These stand beside the handlers; see there.
+BARE: dict[str, Callable[[Site, HTTPConnection], HTTPMessageDelegate]] = {
+    webhook.PATH: webhook.Webhook,
+}
 
 PING_SECONDS = 20
 LIVE_MESSAGE_BYTES = 4096
@@ -55,6 +66,7 @@ def make_site(services: Services, config: Config, *, demo_phone: str = "") -> Si
         [URLSpec(pattern, handler) for pattern, handler in ROUTES],
         services,
         config,
+        bare=BARE,
         demo_phone=demo_phone,
         debug=False,
         serve_traceback=False,

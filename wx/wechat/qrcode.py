@@ -15,10 +15,9 @@ class Code:
     """A code that works for ``seconds``; ``url`` is what its picture says."""
 
     url: str
-    ticket: str
     seconds: int
 
-    def __repr__(self) -> str:  # whoever has one of the others can bind with it
+    def __repr__(self) -> str:  # whoever has the other can bind with it
         return f"Code(seconds={self.seconds})"
 
 
@@ -56,4 +55,4 @@ class QRCodes:
             raise PlatformError(Remedy.RETRY, None, "url is missing or odd", path=self.PATH)
         if "expire_seconds" in reply:
             seconds = answer.seconds(reply, "expire_seconds", path=self.PATH)
-        return Code(url, answer.clean(reply.get("ticket"), limit=512), seconds)
+        return Code(url, seconds)
