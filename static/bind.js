@@ -38,6 +38,7 @@ function start() {
     event.preventDefault();
     renew({ asked: true });
   });
+  watchPicture();
   tick();
   if (OPEN.includes(state)) attend(live, invite);
   else if (state === "expired") renewSoon();
@@ -50,6 +51,16 @@ function attend(live, id) {
     onGone: refresh,
     onTrouble: (lost) => main.toggleAttribute("data-lost", lost),
   });
+}
+
+/** A picture that cannot be had is not to be had again at once: a fresh page may have the other route's. */
+function watchPicture() {
+  const picture = find("img[data-qr]");
+  if (!picture) return;
+  const failed = () => OPEN.includes(main.dataset.state) && main.contains(picture) && refresh();
+  picture.addEventListener("error", failed);
+  // Before this script was there? A drawing without a size of its own has no width either, so it is asked twice.
+  if (picture.complete && picture.naturalWidth === 0) picture.decode().catch(failed);
 }
 
 // What a frame says

@@ -24,6 +24,18 @@ def server_on(world: World, folder: Path, **keys: str) -> Server:
     return Server(config.read(flags=flags, environ={}, file="/dev/null").config(), world.clock)
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_a_stop_waits_for_what_the_platform_is_being_asked(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    world.simulator.world.people["zhang"].following = True
+    world.simulator.faults.delay("/cgi-bin/user/info", 30)
+    assert (await world.send(world.event("subscribe", "zhang"))).code == 200
+    await world.simulator.called("/cgi-bin/user/info")
+    asyncio.get_running_loop().call_later(0.2, world.simulator.faults.release)
+    await world.server.stop()
+    assert [row["language"] for row in world.rows("SELECT language FROM followers")] == ["en"]
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
 

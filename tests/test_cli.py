@@ -66,6 +66,33 @@ async def test_it_says_where_it_listens_and_a_signal_ends_it(
         await server.kill()
 
 
+@pytest.mark.parametrize(
+    ("more", "advice"),
+    [
+        ([], "set webhook_aes_key"),
+        (
+            [f"--webhook-aes-key={'k' * 43}", "--webhook-mode=plain"],
+            "although webhook_aes_key is set",
+        ),
+        ([f"--webhook-aes-key={'k' * 43}"], ""),
+    ],
+)
+def test_whoever_takes_unencrypted_messages_is_told_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str], advice: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli.logs, "set_up", lambda **_: None)
+    monkeypatch.setattr(cli, "_run_until_signal", lambda _: 0)
+    told: list[str] = []
+    monkeypatch.setattr(cli.log, "warning", lambda text, *values: told.append(text % values))
+    needed = ["--app-id=wx5a17c0de00000001", f"--app-secret={'5' * 32}", "--webhook-token=token"]
+    assert cli.main(["serve", *needed, *more]) == 0
+    if advice:
+        assert told == [f"webhook_mode is plain: messages come unencrypted; {advice}"]
+    else:
+        assert told == []
+
+
 @pytest.mark.gen_test(timeout=40)
 async def test_every_problem_of_the_configuration_is_named_at_once(tmp_path: Path) -> None:
     ended = await processes.run(

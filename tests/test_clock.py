@@ -3,7 +3,7 @@
 import time
 
 from tests.support import ManualClock
-from wx.clock import Clock
+from wx.clock import Clock, when
 
 
 def test_the_clock_tells_unix_time_and_a_time_that_never_goes_back(monkeypatch):
@@ -21,3 +21,13 @@ def test_the_tests_clock_stands_still_until_it_is_moved():
     assert (clock.now(), clock.monotonic()) == (100.0, 100.0)
     clock.advance(2.5)
     assert (clock.now(), clock.monotonic()) == (102.5, 102.5)
+
+
+def test_a_moment_is_told_in_the_time_zone_of_the_machine(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert when(1_800_000_000.9) == "2027-01-15 16:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -440,6 +440,26 @@ def test_the_webhook_is_safe_where_there_is_a_key_and_plain_elsewhere():
     assert len(problems(read({"webhook_mode": "loose"}))) == 1
 
 
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"webhook_aes_key": AES_KEY}, "webhook_aes_key: does nothing without webhook_token"),
+        ({"bind_route": "scan"}, "bind_route: scan needs the webhook; set webhook_token"),
+    ],
+)
+def test_what_needs_the_webhook_is_named_where_there_is_none(keys, problem):
+    whole = {"app_id": "wx5a17c0de00000001", "app_secret": "s" * 32} | keys
+    for empty in ({}, {"webhook_token": ""}):
+        with pytest.raises(ConfigError) as raised:
+            read(whole | empty).config()
+        assert raised.value.problems == [problem]
+    assert read(keys).config(complete=False), "the other verbs need no webhook"
+    assert read(whole | {"webhook_token": "token"}).config()
+    with pytest.raises(ConfigError) as raised:
+        read(whole | {"webhook_token": "?"}).config()
+    assert len(raised.value.problems) == 1, "named once"
+
+
 def test_names_of_variables_and_flags_follow_from_the_key():
     by_name = {key.name: key for key in KEYS}
     assert len(by_name) == len(KEYS)

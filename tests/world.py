@@ -356,7 +356,7 @@ class World:
     async def rest(self) -> None:
         """Wait until all that people did is told, and all that follows from it is done."""
         await self.simulator.pushes.settled()
-        await self.server.services.bindings._background.close()
+        await self.server.services.bindings._background.settled()
 
     async def said(self, person: str, text: str) -> list[Message]:
         """What the chat shows in answer to a text of this person."""

@@ -165,6 +165,9 @@ class Server:
         )
         notices = Notices(messages, clock, config)
         invites = Invites(store, clock, hub, config, key=key)
+        # Before the background, and so closed after it: what goes on there asks the platform.
+        users = Users(Client(transport(DETAIL_CONNECTIONS), keeper))
+        qr_codes = QRCodes(Client(transport(CODE_CONNECTIONS), keeper))
         background = Background()
         stack.push_async_callback(background.close)
         bindings = Bindings(store, clock, config, notices, background, key=key)
@@ -172,7 +175,7 @@ class Server:
             store, clock, hub, config, invites, bindings, oauth, background, key=key
         )
         stack.push_async_callback(callbacks.close)
-        codes = Codes(clock, config, QRCodes(Client(transport(CODE_CONNECTIONS), keeper)))
+        codes = Codes(clock, config, qr_codes)
         stack.push_async_callback(codes.close)
         inbox = self._inbox(
             store,
@@ -181,7 +184,7 @@ class Server:
             bindings,
             hub,
             background,
-            Users(Client(transport(DETAIL_CONNECTIONS), keeper)),
+            users,
         )
         stack.push_async_callback(inbox.close)
         self.services = Services(

@@ -146,10 +146,11 @@ def _serve(options: argparse.Namespace) -> int:
     configuration = _sources(options).config()
     logs.set_up(secrets=_secrets(configuration))
     if configuration.webhook_token and configuration.webhook_mode == "plain":
-        log.warning("webhook_mode is plain: messages come unencrypted; set webhook_aes_key")
-
-    if configuration.bind_route == "scan" and not configuration.webhook_token:
-        log.warning("bind_route is scan, which needs the webhook: set webhook_token")
+        if configuration.webhook_aes_key:
+            advice = "although webhook_aes_key is set"
+        else:
+            advice = "set webhook_aes_key"
+        log.warning("webhook_mode is plain: messages come unencrypted; %s", advice)
 
     async def run(stopped: asyncio.Event) -> None:
         from wx.app import Server  # the other verbs need no web server

@@ -228,14 +228,20 @@ class Sources:
         return Config(**self.values)
 
     def missing(self) -> list[str]:
-        """A sentence for each required key that nobody set."""
+        """A sentence for each required key that nobody set, and for each that needs another one."""
         # A key that was set to something wrong is named once, by its own problem.
-        return [
+        problems = [
             f"{key.name}: is required ({key.meaning}); set it in {FILE}, or as {key.variable}"
             + (f" or {key.variable}_FILE" if key.secret else f" or {key.flag}")
             for key in KEYS
             if key.required and not self.values[key.name] and self.origins[key.name] == "default"
         ]
+        if not self.values["webhook_token"] and "webhook_token" not in _named(self.problems):
+            if self.values["webhook_aes_key"]:
+                problems.append("webhook_aes_key: does nothing without webhook_token")
+            if self.values["bind_route"] == "scan":
+                problems.append("bind_route: scan needs the webhook; set webhook_token")
+        return problems
 
 
 def read(

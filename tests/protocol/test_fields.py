@@ -1,6 +1,7 @@
 """How values take their parts out of the fields of a post."""
 
 from dataclasses import dataclass, fields
+from typing import get_type_hints
 
 import pytest
 
@@ -23,7 +24,7 @@ class Sample:
     numbers: tuple[int, ...] = take.wholes("Box/Number", high=9)
     leaves: tuple[Leaf, ...] = take.each(Leaf, "Box/Leaf", "Leaf")
     yes: bool = take.says("Status", "failed:userblock")
-    meant: str | None = take.meaning("Status", {"on": "1"})
+    meant: str | None = take.meaning("Status", {"on": "1"}, None)
 
 
 def read(**given: object) -> Sample:
@@ -33,6 +34,24 @@ def read(**given: object) -> Sample:
 
 def test_only_what_takes_something_is_taken():
     assert {name for name, _ in take.takes(Sample)} == {f.name for f in fields(Sample)} - {"plain"}
+
+
+@pytest.mark.parametrize(
+    ("helper", "made"),
+    [
+        *((one, str) for one in (take.text, take.present, take.required, take.name, take.word)),
+        *((one, str) for one in (take.digits, take.some_digits)),
+        (take.whole, int),
+        (take.decimal, float),
+        (take.says, bool),
+        (take.texts, tuple[str, ...]),
+        (take.wholes, tuple[int, ...]),
+        (take.each, tuple[take.T, ...]),
+        (take.meaning, take.T),
+    ],
+)
+def test_a_part_of_another_type_is_a_mistake_that_the_type_checker_sees(helper, made):
+    assert get_type_hints(helper)["return"] == made
 
 
 def test_a_value_can_be_made_by_hand_with_what_must_be_there():

@@ -953,6 +953,45 @@ def test_what_the_platform_sends_of_two_people_in_one_second_has_two_keys():
     assert len(set(keys)) == len(keys)
 
 
+def scanned(result: str, **change: object) -> dict[str, object]:
+    code = {"ScanType": "qrcode", "ScanResult": result}
+    fields = {"MsgType": "event", "Event": "scancode_waitmsg", "EventKey": "k"}
+    return {**HEADER, **fields, "ScanCodeInfo": code, **change}
+
+
+def test_two_events_that_differ_only_inside_have_two_keys():
+    beacon = "<ChosenBeacon><Uuid><![CDATA[{}]]></Uuid></ChosenBeacon>"
+    answer = (
+        "<SubscribeMsgPopupEvent><List><TemplateId>T</TemplateId><SubscribeStatusString>{}"
+        "</SubscribeStatusString></List></SubscribeMsgPopupEvent>"
+    )
+    posts = [incoming.read(scanned(result)) for result in ("a", "b", "")]
+    posts += [event("ShakearoundUserShake", beacon.format(uuid)) for uuid in ("a", "b")]
+    posts += [
+        event("subscribe_msg_popup_event", answer.format(yes)) for yes in ("accept", "reject")
+    ]
+    posts += [event("user_get_card", f"<CardId>{card}</CardId>") for card in ("a", "b")]
+    posts += [
+        event("user_get_card", f"<A>{inside}</A>") for inside in ("<B>1</B>", "<B/>", "1", "")
+    ]
+    posts += [message("hologram", f"<Depth>{depth}</Depth>") for depth in (1, 2)]
+    keys = [incoming.key(post) for post in posts]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_repeat_of_an_event_has_the_same_key_however_it_is_sealed():
+    first = incoming.read(scanned("a"))
+    assert incoming.key(first) == incoming.key(incoming.read(scanned("a")))
+    assert incoming.key(first) == incoming.key(incoming.read(dict(reversed(scanned("a").items()))))
+    sealed = [incoming.read(scanned("a", Encrypt=salted)) for salted in ("YQ==", "Yg==")]
+    assert {incoming.key(post) for post in sealed} == {incoming.key(first)}
+
+
+def test_a_message_with_a_number_needs_no_digest(monkeypatch):
+    monkeypatch.setattr(incoming, "_digest", lambda value: pytest.fail("made"))
+    assert incoming.key(message("text", f"<Content>a</Content>{ID}")).startswith("m ")
+
+
 def test_a_key_stays_short_however_long_the_event_key_is():
     long = [event("VIEW", f"<EventKey>https://e/{'x' * 9000}{n}</EventKey>") for n in (1, 2)]
     first, second = map(incoming.key, long)

@@ -311,6 +311,45 @@ def test_a_value_in_the_address_of_a_link_is_encoded(template, expected):
     assert fill(template, FIELDS) == expected
 
 
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("<a data-miniprogram-appid='{Q}' href='u'>{Q}</a>",
+         "<a data-miniprogram-appid='%27%22%3E%3Cb' href='u'>'\"><b</a>"),
+        ('<a title="{Q}">', '<a title="%27%22%3E%3Cb">'),
+        ("<a title={Q}>", "<a title=%27%22%3E%3Cb>"),
+        ("<a {Q}>", "<a %27%22%3E%3Cb>"),
+        ('<a title=">{Q}" href="{Url}?a={Q}">{Q}',
+         '<a title=">%27%22%3E%3Cb" href="https://e/?b=c?a=%27%22%3E%3Cb">\'"><b'),
+        ("<a title='{Q}", "<a title='%27%22%3E%3Cb"),
+        ("<a\nhref = {Url}\n>{Q}", "<a\nhref = https://e/?b=c\n>'\"><b"),
+        ("<a title={{{Q}}}>", "<a title={%27%22%3E%3Cb}>"),
+        ("</a {Q}>{Q}", "</a %27%22%3E%3Cb>'\"><b"),
+        ("1 < 2 {Q} > <3 {Q}", "1 < 2 '\"><b > <3 '\"><b"),
+        ("a=\"{Q}\"", "a=\"'\"><b\""),
+    ],
+)  # fmt: skip
+def test_a_value_anywhere_in_a_tag_is_encoded(template, expected):
+    assert fill(template, {"Q": "'\"><b", "Url": "https://e/?b=c"}) == expected
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("See https://e/?q={Content}&k={_x1}. {Content}", f"See https://e/?q={CODED}&k=y. 王 & Co"),
+        ("HTTP://e/{Content}/{Content}", f"HTTP://e/{CODED}/{CODED}"),
+        ("(https://e/{{{Content}}})", f"(https://e/{{{CODED}}})"),
+        ("https://e/\n{Content}", "https://e/\n王 & Co"),
+        ("https://e/，{Content}", "https://e/，王 & Co"),
+        ("https://e/<b>{Content}", "https://e/<b>王 & Co"),
+        ("{Url} {Url}", "https://e/?a&b https://e/?a&b"),
+        ("https: {Content}", "https: 王 & Co"),
+    ],
+)
+def test_a_value_that_continues_an_address_in_the_text_is_encoded(template, expected):
+    assert fill(template, {**FIELDS, "Url": "https://e/?a&b"}) == expected
+
+
 def test_a_value_in_an_address_is_encoded():
     assert fill("https://e/?q={Content}&k={EventKey}", FIELDS, address=True) == (
         f"https://e/?q={CODED}&k=k%7BContent%7D"
@@ -355,9 +394,22 @@ def test_no_value_breaks_out_of_an_address(value):
     assert re.fullmatch(r"<a href='[^'\"<>\s]*'>", fill("<a href='{A}'>", {"A": value}))
 
 
+@given(
+    value=VALUE | st.text(alphabet="\"'<>= /ahref:{}A"),
+    tag=st.text(alphabet="\"'= \nah{}A").map(lambda inside: f"<a {inside}{{A}}"),
+)
+@example(value="' b='", tag="<a b='{A}")
+def test_no_value_changes_the_shape_of_a_tag(value, tag):
+    for end in ("'>", '">', ">"):
+        plain, found = fill(tag + end, {"A": ""}), fill(tag + end, {"A": value})
+        assert re.findall(r"""["'<>\s]""", found) == re.findall(r"""["'<>\s]""", plain)
+
+
 @given(template=st.text(alphabet="{}Ab \"'=hrefHREF<>\n"), value=VALUE, address=st.booleans())
 @example(template="href=" * 3000, value="", address=False)
 @example(template='href="' + "{" * 3000, value="", address=False)
+@example(template="<a'" * 3000, value="", address=False)
+@example(template="<a=" * 3000 + "{A}", value="", address=False)
 def test_any_template_can_be_filled(template, value, address):
     found = fill(template, {"A": value}, address=address)
     if "{" not in template and "}" not in template:

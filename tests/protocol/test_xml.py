@@ -8,15 +8,28 @@ import os
 import re
 import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.protocol import test_incoming
 from tests.vectors.hostile_xml import ACCEPTED, CASES, LIMIT, REFUSED, cases
-from wx.protocol import xml
+from wx.protocol import reply, xml
+from wx.protocol.incoming import OtherEvent, OtherMessage
+from wx.protocol.reply import (
+    ImageReply,
+    MusicReply,
+    NewsReply,
+    TextReply,
+    TransferReply,
+    VideoReply,
+    VoiceReply,
+)
 from wx.protocol.xml import BadXML
 
 REASONS = {
@@ -32,6 +45,7 @@ REASONS = {
     "too deep",
     "too many elements",
 }
+NOTHING = re.compile(b"(?!)")
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 MARKUP = [
     "]]>",
@@ -98,7 +112,10 @@ def test_the_table_of_hostile_bodies_is_wide():
 
 @pytest.mark.parametrize("apart", [False, True])
 def test_both_ways_of_reading_agree(apart, monkeypatch):
-    monkeypatch.setattr(xml, "_may_stay", lambda marks: not apart)
+    if apart:
+        monkeypatch.setattr(xml, "_PLAIN", NOTHING)
+    else:
+        monkeypatch.setattr(xml, "_parse_apart", xml._parse)
     for case in CASES:
         if case.expectation == REFUSED:
             refused(case.body)
@@ -273,21 +290,43 @@ def _blanks(number: int) -> str:
     return "".join(" \t"[number >> place & 1] for place in range(40))
 
 
-def test_names_are_remembered_up_to_a_number(monkeypatch):
-    """Beyond it messages are read as before, only not as fast."""
-    monkeypatch.setattr(xml, "_marks", {b""})
-    monkeypatch.setattr(xml, "_MARKS", 10)
-    read = []
-    parse = xml._parse
-    monkeypatch.setattr(xml, "_parse", lambda body: read.append(body) or parse(body))
-    apart = xml._parse_apart
-    monkeypatch.setattr(xml, "_parse_apart", lambda body: read.append("apart") or apart(body))
-    for name in ("a", "b", "c", "d", "a"):
-        body = message(f"<{name}>1</{name}>")
-        read.clear()
-        assert xml.read(body) == {name: "1"}
-        assert (read[0] == "apart") == (name == "d"), name
-    assert len(xml._marks) <= 10
+def test_made_up_names_do_not_make_real_messages_slow(monkeypatch):
+    """Nothing is learned of bodies, so nobody can wear it out."""
+    for number in range(3_000):
+        with contextlib.suppress(BadXML):
+            xml.read(message(f"<a{number}/>"))
+    monkeypatch.setattr(xml, "_parse_apart", lambda body: pytest.fail("read apart"))
+    assert xml.read(message("<Content>1</Content>")) == {"Content": "1"}
+
+
+def platform_bodies() -> Iterator[bytes]:
+    """One of each kind that the platform document has, as the platform writes it."""
+    for post, value in test_incoming.POSTS:
+        if type(value) not in (OtherMessage, OtherEvent):
+            yield post
+    header = {"to": "o1", "sender": "gh_1", "now": 1}
+    for answer in (
+        TextReply("]]> <b> &amp;"),
+        ImageReply("m"),
+        VoiceReply("m"),
+        VideoReply("m", "t", "d"),
+        MusicReply("t", "d", "https://u", "https://h", "m"),
+        NewsReply("t", "d", "https://p", "https://u"),
+        TransferReply("a@b"),
+    ):
+        yield reply.write(answer, **header)
+    yield xml.write({"ToUserName": "gh_1", "Encrypt": "YQ=="})
+    yield xml.write({"Encrypt": "YQ==", "MsgSignature": "a", "TimeStamp": 1, "Nonce": "b"})
+
+
+def test_nothing_of_the_platforms_needs_a_thread(monkeypatch):
+    apart = lambda body: pytest.fail(f"read apart: {body.decode()}")  # noqa: E731
+    monkeypatch.setattr(xml, "_parse_apart", apart)
+    for body in platform_bodies():
+        found = xml.read(body)
+        for blanks in (b"\n", b"\r\n            "):
+            assert xml.read(re.sub(rb"(</\w+>)\s*", rb"\1" + blanks, body)) == found
+        assert xml.read(test_incoming.bare(body).replace(b"&", b"+"))
 
 
 @pytest.mark.parametrize(
@@ -302,19 +341,82 @@ def test_names_are_remembered_up_to_a_number(monkeypatch):
         f"<{'a' * 100}/>",
         "<微/>",
         "<a.é/>",
-        "<a />",
-        " " * 21,
+        "<Content />",
+        "<Content>&amp;</Content>",
+        "<Content> made up</Content>",
+        "<Contents/>",
+        "<content/>",
+        "<Content:a/>",
+        "<a/>",
+        " " * 16,
         "<a><![CDATA[<b]]><c d='e'/></a>",
         "<a b='<![CDATA['/>",
         "<![CDATA[]]><b c='d'/>",
     ],
 )
-def test_only_plain_tags_stay(odd, monkeypatch):
-    monkeypatch.setattr(xml, "_marks", {b""})
+def test_whatever_else_could_stay_in_the_table_is_read_apart(odd, monkeypatch):
     monkeypatch.setattr(xml, "_parse", lambda body: pytest.fail("read here"))
     monkeypatch.setattr(xml, "_parse_apart", lambda body: {"read": "apart"})
     assert xml.read(message(odd)) == {"read": "apart"}
-    assert xml._marks == {b""}
+
+
+@pytest.mark.parametrize("before", [b"\n", b"\xef\xbb\xbf", b"<?xml version='1.0'?>", b"<!--a-->"])
+def test_a_body_that_begins_with_more_than_its_root_is_read_apart(before, monkeypatch):
+    monkeypatch.setattr(xml, "_parse_apart", lambda body: {"read": "apart"})
+    assert xml.read(before + b"<xml></xml>") == {"read": "apart"}
+
+
+KNOWN = ["<item>", "</item>", "<List/>", "<![CDATA[", "]]>"]
+UNKNOWN = ["<a>", "</a>", "<item a='b'>", "<!--", "-->", "<?a?>", "&amp;", "<", ">", "]", "]]"]
+
+
+@given(pieces=st.lists(st.sampled_from([*KNOWN, *UNKNOWN, "x", " x", " ", " " * 15, " " * 16])))
+@example(pieces=["<![CDATA[", "]]>", "<a>"])
+@example(pieces=["<![CDATA[", "]", "]]>", "<a>", "</a>"])
+@example(pieces=["<item>", " " * 15, " ", "</item>"])
+def test_only_known_tags_are_plain(pieces):
+    """Said in another way than the program says it: piece by piece."""
+    body = message("".join(pieces))
+    if not xml._PLAIN.fullmatch(body):
+        return
+    left = body
+    while left:
+        if left.startswith(b"<![CDATA["):
+            _, end, left = left.partition(b"]]>")
+            continue
+        text, _, left = left.partition(b"<")
+        assert b"&" not in text
+        assert not text[:1].isspace() or (text.isspace() and len(text) < 16)
+        if left.startswith(b"![CDATA["):
+            left = b"<" + left
+        elif left:
+            tag, end, left = left.partition(b">")
+            assert end
+            assert tag.strip(b"/") in (b"xml", b"item", b"List")
+
+
+def test_a_system_without_threads_refuses_for_now(monkeypatch):
+    def start(self: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(BadXML, match=r"^it cannot be read now$") as caught:
+        xml.read(message("<a/>"))
+    assert caught.value.__suppress_context__
+    assert xml.read(message("<item/>")) == {"item": ""}
+
+
+def test_whatever_fails_in_the_thread_is_a_refusal_without_content(monkeypatch):
+    printed = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+
+    def parse(body: bytes) -> None:
+        raise MemoryError(body)
+
+    monkeypatch.setattr(xml, "_parse", parse)
+    with pytest.raises(BadXML, match=r"^it cannot be read$"):
+        xml.read(message("<a/>"))
+    assert printed == []
 
 
 # --- what is read ---

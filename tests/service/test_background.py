@@ -61,42 +61,49 @@ async def test_what_fails_is_written_down_and_hurts_nobody(
 
 
 @pytest.mark.gen_test
-async def test_closing_waits_for_an_adopted_task_too() -> None:
-    made, go, done = Background(), asyncio.Event(), []
+async def test_closing_waits_for_what_is_begun_meanwhile() -> None:
+    made, done = Background(), []
 
-    async def work() -> str:
-        await go.wait()
-        done.append("work")
-        return "an answer that nobody takes"
+    async def work(number: int) -> None:
+        await asyncio.sleep(0)
+        done.append(number)
+        if number < 3:
+            made.spawn(work(number + 1))
 
-    task = asyncio.create_task(work())
-    made.adopt(task)
-    asyncio.get_running_loop().call_soon(go.set)
+    made.spawn(work(1))
     await made.close()
-    assert done == ["work"] and task.done()
+    assert done == [1, 2, 3]
 
 
 @pytest.mark.gen_test
-async def test_an_adopted_task_that_fails_is_written_down(
-    caplog: pytest.LogCaptureFixture,
+async def test_what_begins_ever_anew_is_ended_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    made = Background()
+    monkeypatch.setattr(background, "CLOSE_SECONDS", 0.01)
+    made, begun = Background(), []
 
-    async def fail() -> None:
-        raise RuntimeError("no")
+    async def work() -> None:
+        await asyncio.sleep(0)
+        begun.append("work")
+        made.spawn(work())
 
-    made.adopt(asyncio.create_task(fail()))
+    made.spawn(work())
     await made.close()
-    assert [(one.levelno, one.name) for one in caplog.records] == [
-        (logging.ERROR, "wx.service.background")
-    ]
+    count = len(begun)
+    await asyncio.sleep(0.01)
+    assert len(begun) == count
 
 
 @pytest.mark.gen_test
-async def test_an_adopted_task_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "CLOSE_SECONDS", 0.01)
-    made = Background()
-    task = asyncio.create_task(asyncio.Event().wait())
-    made.adopt(task)
+async def test_nothing_is_begun_after_the_close(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    made, done = Background(), []
+
+    async def work() -> None:
+        done.append("work")
+
     await made.close()
-    assert task.cancelled()
+    made.spawn(work())
+    await asyncio.sleep(0)
+    assert done == []
+    assert [one.levelno for one in caplog.records] == [logging.DEBUG]

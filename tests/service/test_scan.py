@@ -166,7 +166,8 @@ async def test_who_scans_a_day_later_gets_no_link_that_is_dead(world: World) -> 
     first = await desktop.invite()
     await scans(world, first)
     world.clock.advance(86401)
-    assert await scans(world, first) == "已绑定 Example 的账号 ann。"
+    event = await scene(world, f"bind{secret_of(first)}", follows=True)
+    assert event == "已绑定 Example 的账号 ann。"
     desktop = await world.signed_in()
     again = await desktop.invite(password=PASSWORD)
     assert await scans(world, again) == "已绑定 Example 的账号 ann。", "by that nothing changed"
@@ -187,7 +188,7 @@ async def test_the_same_person_again_is_told_the_same_and_another_that_it_is_use
         world.clock.advance(1)
         assert await scans(world, invite, "li") == first
     said = await scans(world, invite, "wang")
-    assert said.startswith("这个二维码已经用过") and "/undo/" not in said
+    assert said.startswith("这个二维码已用过") and "/undo/" not in said
     assert bindings(world) == [("ann", "li")]
     assert history(world) == [("bound", "scan", "ann")]
 
@@ -202,7 +203,7 @@ async def test_who_has_undone_a_binding_does_not_get_it_back_by_the_same_code(
     await scans(world, invite, "li")
     await desktop.post("/bind/remove")
     world.clock.advance(1)
-    assert "已经用过" in await scans(world, invite, "li")
+    assert "已用过" in await scans(world, invite, "li")
     assert bindings(world) == []
 
 
@@ -217,7 +218,7 @@ async def test_a_code_that_bound_another_is_used_also_for_who_is_bound_now(world
     assert bindings(world) == [("ann", "wang")]
     world.clock.advance(1)
     said = await scans(world, first, "wang")
-    assert "已经用过" in said and "/undo/" not in said
+    assert "已用过" in said and "/undo/" not in said
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -233,7 +234,7 @@ async def test_a_wechat_that_is_bound_elsewhere_is_taken(world: World) -> None:
     assert frame["follower"] is None
     assert bindings(world) == [("ann", "li")]
     world.clock.advance(1)
-    assert "已经失效" in await scans(world, invite, "wang"), "the code is over by that"
+    assert "已失效" in await scans(world, invite, "wang"), "the code is over by that"
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -276,7 +277,7 @@ async def test_of_many_who_scan_at_once_one_is_bound(world: World) -> None:
     answers = await asyncio.gather(*(world.answer(event) for event in events))
     said = [str(answer["Content"]) for answer in answers]
     assert sum("/undo/" in text for text in said) == 1
-    assert sum("已经用过" in text for text in said) == 2
+    assert sum("已用过" in text for text in said) == 2
     assert len(bindings(world)) == 1
 
 
@@ -289,12 +290,12 @@ async def test_a_code_that_is_over_binds_nobody(world: World) -> None:
     desktop = await world.signed_in()
     invite = await desktop.invite()
     world.clock.advance(600)
-    assert "已经失效" in await scene(world, f"bind{secret_of(invite)}", follows=True)
+    assert "已失效" in await scene(world, f"bind{secret_of(invite)}", follows=True)
     refreshed = await desktop.invite(fresh="1")
     newer = await desktop.invite(fresh="1")
     assert secret_of(newer) != secret_of(refreshed)
-    assert "已经失效" in await scene(world, f"bind{secret_of(refreshed)}", follows=True)
-    assert "已经失效" in await scene(world, f"bind{'b' * 43}", follows=True)
+    assert "已失效" in await scene(world, f"bind{secret_of(refreshed)}", follows=True)
+    assert "已失效" in await scene(world, f"bind{'b' * 43}", follows=True)
     assert bindings(world) == []
     assert "ann" in await scene(world, f"bind{secret_of(newer)}", follows=True)
 
@@ -313,9 +314,9 @@ async def test_the_end_of_the_session_or_of_the_account_ends_its_code(world: Wor
     one, two = await world.signed_in("ann"), await world.signed_in("bob")
     first, second = await one.invite(), await two.invite()
     await one.post("/logout")
-    assert "已经失效" in await scene(world, f"bind{secret_of(first)}")
+    assert "已失效" in await scene(world, f"bind{secret_of(first)}")
     await disable(world, "bob")
-    assert "已经失效" in await scene(world, f"bind{secret_of(second)}")
+    assert "已失效" in await scene(world, f"bind{secret_of(second)}")
     assert bindings(world) == []
 
 
@@ -339,7 +340,7 @@ async def test_a_refused_code_binds_nobody(world: World) -> None:
     phone = world.simulator.phone("wang")
     page = await phone.open(invite["link"])
     await phone.submit(page, button="This is not me" if "This is not me" in page.text else "不是我")
-    assert "已经失效" in await scene(world, f"bind{secret_of(invite)}")
+    assert "已失效" in await scene(world, f"bind{secret_of(invite)}")
     assert bindings(world) == []
 
 
@@ -428,7 +429,7 @@ async def test_three_wrong_tries_end_the_code(world: World) -> None:
     assert await types(desktop, invite, digits) in (403, 410)
     assert bindings(world) == []
     world.clock.advance(1)
-    assert "已经失效" in await scans(world, invite)
+    assert "已失效" in await scans(world, invite)
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -439,7 +440,7 @@ async def test_while_digits_are_awaited_the_same_person_is_shown_the_same_and_no
     world.clock.advance(1)
     assert digits in await scans(world, invite, "li")
     said = await scans(world, invite, "wang")
-    assert "已经用过" in said and not re.search(r"\d{6}", said)
+    assert "已用过" in said and not re.search(r"\d{6}", said)
     assert await types(desktop, invite, digits) == 200
     assert bindings(world) == [("ann", "li")]
     world.clock.advance(1)
@@ -473,7 +474,7 @@ async def test_another_scan_brings_no_more_tries(world: World) -> None:
     assert (await desktop.state(invite))["state"] == "refused"
     assert await types(desktop, invite, digits) == 410
     world.clock.advance(1)
-    assert "已经失效" in await scans(world, invite, "li")
+    assert "已失效" in await scans(world, invite, "li")
     assert bindings(world) == []
 
 

@@ -36,6 +36,7 @@ def test_an_empty_file_gets_every_table_and_our_mark(empty):
         "binding_events",
         "undos",
         "inbox",
+        "signatures",
     }
     assert version(empty) == migrations.VERSION == len(migrations.STEPS)
     assert empty.execute("PRAGMA application_id").fetchone() == (migrations.APPLICATION_ID,)
@@ -169,7 +170,7 @@ def test_what_the_first_release_did_not_know_is_not_known_of_its_rows(first):
     assert followers.find(first, 1).following is True
     assert followers.mark_following(first, "wx1", "o-wang", False, at=1), "whenever it was"
     assert consents.find(first, b"\x03").route == "oauth"
-    assert inbox.find(first, b"") is None
+    assert inbox.find_all(first, [b""]) == {}
 
 
 def test_an_upgraded_database_has_the_same_schema_as_a_new_one(first, tmp_path):

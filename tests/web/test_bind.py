@@ -355,3 +355,17 @@ async def test_a_picture_is_of_the_route_that_its_page_was_drawn_for(world: Worl
     assert shown == await qr.svg(invite["link"])
     assert (await desktop.fetch(path)).body.decode() == await qr.svg(invite["url"])
     assert (await desktop.fetch(f"{path}?route=other")).code == 400
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_page_that_is_drawn_for_a_scan_gets_no_other_route_s_picture(world: World) -> None:
+    await world.open_webhook()
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    await world.restart_server()  # which knows of no code yet
+    world.simulator.faults.answer("/cgi-bin/qrcode/create", errcode=-1, times=None)
+    picture = await desktop.fetch(invite["qr"], headers={"Accept": "image/*"})
+    assert picture.code == 503 and b"<svg xmlns" not in picture.body
+    path = invite["qr"].partition("?")[0]
+    shown = (await desktop.fetch(path)).body.decode()
+    assert shown == await qr.svg(invite["link"]), "whoever asks for no route gets what there is"

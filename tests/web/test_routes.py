@@ -8,10 +8,9 @@ from tornado.web import RequestHandler
 
 from tests.world import World
 from wx.web.base import Base
-from wx.web.routes import ROUTES
+from wx.web.routes import BARE, ROUTES
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-WEBHOOK = r"/wechat"
 ID, SECRET = "a" * 22, "b" * 43
 
 
@@ -26,40 +25,41 @@ def example(pattern: str) -> str:
 
 
 def writers() -> list[str]:
-    """The addresses that take a form."""
-    return [
-        example(path)
-        for path, handler in ROUTES
-        if handler.post is not RequestHandler.post and path != WEBHOOK
-    ]
+    """The addresses that take a POST."""
+    return [example(path) for path, handler in ROUTES if handler.post is not RequestHandler.post]
 
 
-def test_the_webhook_alone_is_exempt_from_the_tokens() -> None:
+def test_no_handler_is_exempt_from_the_tokens() -> None:
     exempt = [
-        path
-        for path, handler in ROUTES
+        handler.__name__
+        for _, handler in ROUTES
         if handler.check_xsrf_cookie is not RequestHandler.check_xsrf_cookie
+        or handler.check_trusted_origin is not Base.check_trusted_origin
     ]
-    assert exempt == [WEBHOOK]
+    assert exempt == []
 
 
-def test_nothing_is_exempt_from_the_look_at_where_a_request_comes_from() -> None:
-    for path, handler in ROUTES:
-        assert handler.check_trusted_origin is Base.check_trusted_origin, path
+def test_the_webhook_alone_stands_beside_the_handlers_and_so_beside_the_tokens() -> None:
+    assert list(BARE) == ["/wechat"]
+    assert not any(re.fullmatch(pattern, "/wechat") for pattern, _ in ROUTES)
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_no_browser_s_form_of_another_site_reaches_the_webhook(world: World) -> None:
+async def test_no_browser_s_form_does_anything_at_the_webhook(world: World) -> None:
     await world.open_webhook()
+    desktop = await world.signed_in()
+    token = await desktop.xsrf("/bind")
     for headers in (
         {"Origin": "https://evil.example"},
-        {"Origin": "null"},
-        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": world.base, "X-XSRFToken": token},
+        {"Content-Type": "text/plain"},
     ):
-        answer = await world.send(world.text(), headers=headers)
-        assert (answer.code, answer.body) == (403, b"403\n"), headers
+        answer = await desktop.fetch(
+            "/wechat", method="POST", body=world.text().decode(), headers=headers
+        )
+        assert (answer.code, answer.body) == (400, b"400\n"), headers
+    assert world.rows("SELECT * FROM inbox") == []
     assert (await world.send(world.text())).code == 200
-    assert world.rows("SELECT count(*) AS n FROM inbox")[0]["n"] == 1
 
 
 def test_nothing_but_get_and_post_is_answered() -> None:

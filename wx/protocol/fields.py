@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from dataclasses import fields as dataclass_fields
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from wx.protocol import xml
 
 Fields = Mapping[str, object]
-Take = Callable[[Fields], Any]
+Take = Callable[[Fields], object]
+T = TypeVar("T")
 
 COUNT = 2**53  # what JavaScript can count to; the platform counts people and bytes
 
@@ -35,13 +36,13 @@ def takes(cls: type) -> tuple[tuple[str, Take], ...]:
     )
 
 
-def text(*names: str) -> Any:
+def text(*names: str) -> str:
     """A text, "" where there is none."""
     look = _look(*names)
     return _field(lambda fields: look(fields) or "", default="")
 
 
-def present(*names: str) -> Any:
+def present(*names: str) -> str:
     """A text that must be there but may be empty: a person wrote it."""
     look = _look(*names)
 
@@ -53,7 +54,7 @@ def present(*names: str) -> Any:
     return _field(take)
 
 
-def required(*names: str) -> Any:
+def required(*names: str) -> str:
     """A text that must not be empty."""
     look = _look(*names)
 
@@ -65,40 +66,40 @@ def required(*names: str) -> Any:
     return _field(take)
 
 
-def name(*names: str) -> Any:
+def name(*names: str) -> str:
     """What the platform calls somebody or something; must be there."""
     return _field(matching(NAME, *names))
 
 
-def digits(*names: str) -> Any:
+def digits(*names: str) -> str:
     """A number that is only a name; must be there."""
     return _field(matching(_DIGITS, *names))
 
 
-def some_digits(*names: str) -> Any:
+def some_digits(*names: str) -> str:
     """A number that is only a name, "" where there is none."""
     return _field(matching(_DIGITS, *names, absent=""), default="")
 
 
-def word(name: str) -> Any:
+def word(name: str) -> str:
     """What :func:`name` takes, in lower case."""
     take = matching(NAME, name)
     return _field(lambda fields: take(fields).lower())
 
 
-def says(name: str, expected: str) -> Any:
+def says(name: str, expected: str) -> bool:
     """Whether the text is ``expected`` but for letter case and blanks."""
     look = _look(name)
     return _field(lambda fields: squeezed(look(fields) or "") == expected, default=False)
 
 
-def meaning(name: str, table: Mapping[str, object]) -> Any:
-    """What the table has for the text, compared as :func:`says` does; None for other texts."""
+def meaning(name: str, table: Mapping[str, T], other: T) -> T:
+    """What the table has for the text, compared as :func:`says` does; ``other`` for other texts."""
     look = _look(name)
-    return _field(lambda fields: table.get(squeezed(look(fields) or "")), default=None)
+    return _field(lambda fields: table.get(squeezed(look(fields) or ""), other), default=other)
 
 
-def whole(*names: str, low: int = 0, high: int = COUNT, absent: int | None = None) -> Any:
+def whole(*names: str, low: int = 0, high: int = COUNT, absent: int | None = None) -> int:
     """A whole number from ``low`` to ``high``; ``absent`` where there is none, if that is given."""
     look = _look(*names)
 
@@ -110,7 +111,7 @@ def whole(*names: str, low: int = 0, high: int = COUNT, absent: int | None = Non
     return _field(take) if absent is None else _field(take, default=absent)
 
 
-def decimal(*names: str, low: float, high: float, absent: float | None = None) -> Any:
+def decimal(*names: str, low: float, high: float, absent: float | None = None) -> float:
     """A number from ``low`` to ``high``; ``absent`` where there is none, if that is given."""
     look = _look(*names)
 
@@ -127,7 +128,7 @@ def decimal(*names: str, low: float, high: float, absent: float | None = None) -
     return _field(take) if absent is None else _field(take, default=absent)
 
 
-def texts(path: str) -> Any:
+def texts(path: str) -> tuple[str, ...]:
     """All the texts there."""
     steps = path.split("/")
 
@@ -138,7 +139,7 @@ def texts(path: str) -> Any:
     return _field(take, default=())
 
 
-def wholes(path: str, *, high: int) -> Any:
+def wholes(path: str, *, high: int) -> tuple[int, ...]:
     """All the whole numbers there, from 0 to ``high``."""
     steps = path.split("/")
 
@@ -149,11 +150,11 @@ def wholes(path: str, *, high: int) -> Any:
     return _field(take, default=())
 
 
-def each(cls: type, *paths: str) -> Any:
+def each(cls: type[T], *paths: str) -> tuple[T, ...]:
     """A value of ``cls`` for each structure there."""
     ways, steps = takes(cls), [path.split("/") for path in paths]
 
-    def take(fields: Fields) -> tuple[Any, ...]:
+    def take(fields: Fields) -> tuple[T, ...]:
         return tuple(
             cls(**{name: way(one) for name, way in ways})
             for path in steps
@@ -164,7 +165,9 @@ def each(cls: type, *paths: str) -> Any:
     return _field(take, default=())
 
 
-def matching(pattern: re.Pattern[str], *names: str, absent: str | None = None) -> Take:
+def matching(
+    pattern: re.Pattern[str], *names: str, absent: str | None = None
+) -> Callable[[Fields], str]:
     """Takes what the pattern matches; ``absent`` where there is none, if that is given."""
     look = _look(*names)
 
@@ -190,8 +193,10 @@ def squeezed(value: str) -> str:
     return "".join(value.lower().split())
 
 
-def _field(take: Take, **default: object) -> Any:
-    return field(**default, metadata={"take": take})  # type: ignore[call-overload]
+def _field(take: Callable[[Fields], T], **default: object) -> T:
+    # Not what it is, but what becomes of it: so each part's type is checked against its way.
+    made: Any = field(**default, metadata={"take": take})  # type: ignore[call-overload]
+    return cast(T, made)
 
 
 def _look(*names: str) -> Callable[[Fields], str | None]:

@@ -5,8 +5,9 @@ and what is odd. Texts stay whole: the body is bounded already.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar, dataclass_transform
 
 from wx.protocol import fields as take
@@ -38,8 +39,9 @@ class Incoming:
     ``kind`` is the word of the reply rules ("text", "subscribe", "click" …), else the platform's
     name in lower case. The platform calls a message and an event "location", so the event is
     "location_report"; an unknown message or event with a name that means another is "other".
-    ``fields`` holds every flat text by the platform's name. ``sender`` is the follower, save in an
-    :class:`AuthorizationChange` and where the platform reports on the account itself.
+    ``fields`` holds every flat text by the platform's name, ``posted`` all that came as it came.
+    ``sender`` is the follower, save in an :class:`AuthorizationChange` and where the platform
+    reports on the account itself.
     """
 
     to: str = take.name("ToUserName")
@@ -47,6 +49,7 @@ class Incoming:
     created_at: int = take.whole("CreateTime", low=1, high=2**32 - 1)
     kind: str
     fields: Mapping[str, str]
+    posted: take.Fields = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.kind}>"
@@ -214,7 +217,9 @@ class SubscriptionAnswer:
     """``accepted`` is None where the platform says neither yes nor no."""
 
     template_id: str = take.name("TemplateId")
-    accepted: bool | None = take.meaning("SubscribeStatusString", {"accept": True, "reject": False})
+    accepted: bool | None = take.meaning(
+        "SubscribeStatusString", {"accept": True, "reject": False}, None
+    )
     scene: str = take.text("PopupScene")
     msg_id: str = take.some_digits("MsgID", "MsgId")
     error_code: int = take.whole("ErrorCode", absent=0)
@@ -225,7 +230,7 @@ class SubscriptionAnswer:
 class SubscriptionAnswers(Incoming):
     """``event``: "popup" (answered), "change" (changed in the settings), "sent" (a delivery)."""
 
-    event: str = take.meaning("Event", _ANSWERS)
+    event: str = take.meaning("Event", _ANSWERS, "")
     answers: tuple[SubscriptionAnswer, ...] = take.each(
         SubscriptionAnswer,
         "SubscribeMsgPopupEvent/List",
@@ -242,7 +247,7 @@ class AuthorizationChange(Incoming):
     is the platform; ``revoked`` is the platform's number for what was taken back.
     """
 
-    change: str = take.meaning("Event", _AUTHORIZATION)
+    change: str = take.meaning("Event", _AUTHORIZATION, "")
     openid: str = take.name("OpenID", "OpenId", "openid")
     app_id: str = take.text("AppID", "AppId", "appid")
     unionid: str = take.text("UnionID", "UnionId", "unionid")
@@ -357,6 +362,7 @@ def read(fields: take.Fields) -> Incoming:
     return kind.make(
         kind=kind.word or (name if name not in _WORDS else "other"),
         fields=texts,
+        posted=fields,
         **{part: found(fields) for part, found in kind.takes},
     )
 
@@ -365,14 +371,19 @@ def key(message: Incoming) -> str:
     """What a repeat has in common with the first delivery, and nothing else has (3.5).
 
     A message is known by its sender and MsgId. Most events have no number, and two of them fall
-    into one second: sender, time, MsgType, Event, MsgID and EventKey together tell them apart.
-    Where the platform is the sender, or reports on several at once, what the event is about stands
-    in for the MsgID. Never longer than 600 characters.
+    into one second: sender, time, MsgType, Event, EventKey and MsgID tell most of them apart. The
+    rest differ only in what they are about, such as the code that was scanned; so a digest of all
+    that was posted is in the key too, for a repeat is the same to the letter. Never longer than 600
+    characters.
     """
     if isinstance(message, Message) and message.msg_id:
         return f"m {message.sender} {message.msg_id}"
-    names = message.fields.get("MsgType", ""), message.fields.get("Event", "")
-    parts = map(_part, (*names, _subject(message), message.fields.get("EventKey", "")))
+    fields = message.fields
+    msg_id = fields.get("MsgID") or fields.get("MsgId", "")
+    names = fields.get("MsgType", ""), fields.get("Event", ""), msg_id, fields.get("EventKey", "")
+    # A sealed form beside the plain one is salted anew each time.
+    posted = {name: value for name, value in message.posted.items() if name != "Encrypt"}
+    parts = [*map(_part, names), _digest(_canonical(posted))]
     return f"e {message.sender} {message.created_at} {' '.join(parts)}"
 
 
@@ -392,21 +403,18 @@ def acted(message: Incoming) -> bool:
     return isinstance(message, _ACTS)
 
 
-def _subject(message: Incoming) -> str:
-    if isinstance(message, AuthorizationChange):
-        return message.openid
-    if isinstance(message, PublishReceipt):
-        return message.publish_id
-    if isinstance(message, SubscriptionAnswers):
-        return ",".join(f"{one.template_id}:{one.msg_id}" for one in message.answers)
-    return message.fields.get("MsgID") or message.fields.get("MsgId", "")
-
-
 def _part(value: str) -> str:
     """``value`` without blanks and not too long, so that no two lists of parts look alike."""
     if len(value) <= 128 and " " not in value:
         return f"={value}"
+    return _digest(value)
+
+
+def _digest(value: str) -> str:
     return "#" + hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+
+
+_canonical = json.JSONEncoder(sort_keys=True).encode
 
 
 # --- the tables of reading ---

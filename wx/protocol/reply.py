@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from urllib.parse import quote
 
-from wx.protocol import fields as values
 from wx.protocol import xml
+from wx.protocol.fields import clean
 
 # Bytes of UTF-8.
 TEXT = 2048
@@ -73,12 +73,13 @@ Reply = TextReply | ImageReply | VoiceReply | VideoReply | MusicReply | NewsRepl
 
 _BRACES = r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}"
 _PLACEHOLDER = re.compile(_BRACES)
-# Where a value becomes part of an address; an attribute that is never closed reaches to the end.
+# A tag, up to its end or through a quote that never ends; and an address in the text.
 _PLACE = re.compile(
-    rf"{_BRACES}|(?P<attribute>\b(?:href|data-miniprogram-path)\s*=\s*)"
-    r"""(?P<address>"[^"]*"?|'[^']*'?|[^\s"'>]+)""",
-    re.IGNORECASE,
+    rf"""{_BRACES}|(?P<tag></?[a-z](?:[^"'<>]|"[^"]*"|'[^']*')*+(?:>|["'].*))"""
+    r"""|(?P<address>https?://[!#-&(-;=?-~]+)""",
+    re.IGNORECASE | re.DOTALL,
 )
+_IN_TAG = re.compile(r"""(?P<open>=\s*["']?)(?P<value>(?<=")[^"]*|(?<=')[^']*|[^\s"'>]+)|[^=]+""")
 _LINK = re.compile(r"<(/?)a(?![A-Za-z0-9])([^<>]*>)?", re.IGNORECASE)
 _HTTP = re.compile(r"https?://\S+", re.IGNORECASE)
 _IN_ADDRESSES = "!#$%&()*+,/:;=?@[]"  # what an address may hold, and a link's attribute too
@@ -130,24 +131,33 @@ def drafted(kind: str, parts: Mapping[str, str], fields: Mapping[str, str]) -> R
 def fill(template: str, fields: Mapping[str, str], *, address: bool = False) -> str:
     """``template`` with each ``{Name}`` replaced by that field, or by nothing if there is none.
 
-    A value is cleaned of control characters and is never filled itself. It is percent-encoded where
-    it stands in a link's address, and everywhere if the template is an ``address``; only an http
-    address that a placeholder puts at the very beginning stays one. ``{{`` and ``}}`` are braces;
-    so is every other brace that is no placeholder.
+    A value is cleaned of control characters and is never filled itself. It is percent-encoded in a
+    tag, where it could end the attribute, in an http address, and everywhere if the template is an
+    ``address``; only an http address that a placeholder puts at the very beginning of an attribute
+    or of an ``address`` stays one. ``{{`` and ``}}`` are braces; so is every other brace that is no
+    placeholder.
     """
 
     def put(found: re.Match[str]) -> str:
         if name := found["name"]:
-            value = values.clean(fields.get(name, ""))
+            value = clean(fields.get(name, ""))
             if not address:
                 return value
             whole = found.start() == 0 and _HTTP.fullmatch(value.strip())
             return quote(value.strip(), safe=_IN_ADDRESSES) if whole else quote(value, safe="")
-        if not address and found["attribute"]:
-            mark = found["address"][0] in "\"'"
-            inside = fill(found["address"][mark:], fields, address=True)
-            return found["attribute"] + found["address"][:mark] + inside
-        return found[0][0]
+        if address:
+            return found[0][0]
+        if found["tag"]:
+            return _IN_TAG.sub(put_in_tag, found["tag"])
+        return encoded(found["address"]) if found["address"] else found[0][0]
+
+    def put_in_tag(found: re.Match[str]) -> str:
+        if found["open"]:
+            return found["open"] + encoded(found["value"])
+        return encoded(found[0])
+
+    def encoded(text: str) -> str:
+        return fill(text, fields, address=True)
 
     return (_PLACEHOLDER if address else _PLACE).sub(put, template)
 
@@ -225,7 +235,7 @@ def _card(reply: VideoReply | MusicReply | NewsReply) -> dict[str, str]:
 
 
 def _short(text: str, limit: int) -> str:
-    return cut(values.clean(text), limit)
+    return cut(clean(text), limit)
 
 
 def _before_character(text: str, end: int) -> int:

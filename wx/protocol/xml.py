@@ -85,13 +85,12 @@ def read(body: bytes) -> Fields:
     """
     if len(body) > LIMIT:
         raise BadXML("too long")
+    plain = _PLAIN.fullmatch(body)
+    if not plain and not _BEGINNING.match(body):
+        raise BadXML("it does not begin with the element xml")
     if body.count(b"<") > _TAGS and _CDATA.sub(b"", body).count(b"<") > _TAGS:
         raise BadXML("too many elements")  # before the parser makes a tree of them
-    if _PLAIN.fullmatch(body):
-        return _parse(body)
-    if not _BEGINNING.match(body):
-        raise BadXML("it does not begin with the element xml")
-    return _parse_apart(body)
+    return _parse(body) if plain else _parse_apart(body)
 
 
 def write(fields: Mapping[str, object]) -> bytes:

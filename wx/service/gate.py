@@ -183,12 +183,13 @@ class Gate:
         used = min(int(timestamp), 2**32 - 1).to_bytes(4) + bytes.fromhex(given)
         digest = hashlib.sha256(body).digest()
         now = self._clock.monotonic()
+        # Only who knows the token can add to them, so time alone bounds their number. Before the
+        # look, since a check may come again when its signature is long forgotten.
+        while self._seen and next(iter(self._seen.values()))[1] <= now:
+            self._seen.popitem(last=False)
         first, _ = self._seen.setdefault(used, (digest, now + SEEN_SECONDS))
         if first != digest:
             raise Rejected(403, "a used signature came with another body", alarm=True)
-        # Only who knows the token can add to them, so time alone bounds their number.
-        while self._seen[oldest := next(iter(self._seen))][1] <= now:
-            del self._seen[oldest]
         return (used, digest) if self._envelope is None else None
 
 

@@ -199,6 +199,7 @@ class Inbox:
         """Write all that wait, as many at once as have come together."""
         try:
             while self._waiting:
+                await asyncio.sleep(0)  # whoever comes in this turn of the loop comes along
                 batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
                 await self._write_batch(batch)
         finally:

@@ -246,9 +246,12 @@ class InvitePicture(Page):
     async def get(self, invite_id: str) -> None:
         session, _ = self.signed_in()
         view = await self.services.invites.view(invite_id, session)
-        self.set_header("Content-Type", "image/svg+xml")
         route = one(self.request, "route", f"{OAUTH}|{SCAN}")
         scan = "" if route == OAUTH else await self.services.codes.of(view)
+        if route == SCAN and not scan and view.state.open:
+            # The page says "scan to follow": the other route's code would do something else.
+            raise Refused(503, "no-picture", "There is no code to scan at the moment.")
+        self.set_header("Content-Type", "image/svg+xml")
         self.finish(await qr.svg(scan or link_of(self, view)))
 
 
