@@ -407,7 +407,7 @@ def test_an_engine_that_breaks_counts_as_no_match(caplog):
     rule = one('on = "text"\nmatch = "a"\nreply = ""')
 
     class Broken:
-        def fullmatch(self, text: str, timeout: float) -> None:
+        def fullmatch(self, text: str, *, timeout: float, concurrent: bool) -> None:
             raise MemoryError
 
     assert rule.match is not None
@@ -570,3 +570,29 @@ def test_the_engine_is_loaded_only_for_a_pattern_of_the_operator_s():
         "assert 'regex' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_all_expressions_together_have_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundred careless rules must not take two hundred deadlines of one message."""
+    monkeypatch.setattr(rules, "ALL_SECONDS", 0.05)
+    hostile = [{"on": "text", "match": f"(a|aa)+b{number}", "reply": "x"} for number in range(40)]
+    made = rules.read([*hostile, {"on": "text", "reply": "last"}])
+    begun = time.perf_counter()
+    chosen = rules.choose(made, "text", text="a" * 2000)
+    assert chosen is made[-1], "what needs no expression still answers"
+    assert time.perf_counter() - begun < 0.6  # all of them would take 0.8 s
+
+
+def test_the_first_rule_that_fits_is_chosen() -> None:
+    made = rules.read(
+        [
+            {"on": "image", "reply": "picture"},
+            {"on": "text", "match": "hi|你好", "reply": "hello"},
+            {"on": "text", "reply": "text"},
+            {"on": "any", "reply": "any"},
+        ]
+    )
+    assert rules.choose(made, "text", text="HI") is made[1]
+    assert rules.choose(made, "text", text="no") is made[2]
+    assert rules.choose(made, "click", key="K") is made[3]
+    assert rules.choose(made[:3], "click", key="K") is None

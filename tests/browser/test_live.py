@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Demo, log_in
 from tests.browser.test_demo import agree
@@ -154,3 +154,26 @@ def test_a_tab_that_was_left_behind_follows_a_new_code_taken_in_another(
     agree(phone)
     expect(desk.locator("[data-bound]")).to_be_visible()
     expect(tab.locator("[data-bound]")).to_be_visible()
+
+
+@pytest.mark.console_may_say(*GONE)
+def test_a_picture_that_cannot_be_had_is_asked_for_with_a_fresh_page(
+    demo: Demo, visitor: Callable[..., Page]
+) -> None:
+    desk = visitor()
+    asked: list[str] = []
+
+    def picture(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 1:
+            route.fulfill(status=503, body="")
+        else:
+            route.continue_()
+
+    desk.route("**/qr.svg*", picture)
+    log_in(desk, demo)
+    desk.wait_for_function(
+        "() => { const one = document.querySelector('img[data-qr]');"
+        " return one.complete && one.naturalWidth > 0; }"
+    )
+    assert len(asked) == 2

@@ -241,6 +241,23 @@ def test_the_configuration_says_what_is_demanded_and_not_the_request(
         assert opened == (message if sent == "safe" else None)
 
 
+@pytest.mark.parametrize(
+    ("demanded", "sent", "reason"),
+    [
+        ("plain", "safe", "sealed, and webhook_mode is plain: "),
+        ("compatible", "plain", "not sealed, and webhook_mode is compatible: "),
+        ("safe", "plain", "not sealed, and webhook_mode is safe: "),
+        ("safe", "compatible", "sealed and plain too, webhook_mode is safe: "),
+    ],
+)
+def test_a_console_that_has_another_mode_is_what_the_log_points_at(
+    demanded: str, sent: str, reason: str
+) -> None:
+    refusal = refused(make(demanded).open, *signed(mode=sent))
+    assert refusal.status == 400 and not refusal.alarm
+    assert refusal.reason.startswith(reason) and "消息加解密方式" in refusal.reason
+
+
 @pytest.mark.parametrize("mode", ["compatible", "safe"])
 def test_no_parameter_makes_a_plain_message_pass_for_a_sealed_one(mode: str) -> None:
     given, body = signed()

@@ -111,6 +111,26 @@ async def test_unbinding_asks_first_and_takes_a_yes_within_five_minutes(world: W
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_all_of_it_goes_in_english_too(world: World) -> None:
+    await world.open_webhook(rules=ECHO, bind_route="oauth")
+    await world.simulator.phone("zhang").follow()
+    await world.rest()
+    await world.bound("ann", "zhang")
+    assert (await says(world, "状态", "zhang")).startswith(
+        "This WeChat is bound to account ann of Example, since 2027-"
+    )
+    assert await says(world, "bind", "zhang") == (
+        "This WeChat is bound to account ann of Example. Send “unbind” to end it."
+    )
+    question = await says(world, "unbind", "zhang")
+    assert question.startswith("Unbind this WeChat from account ann of Example?")
+    assert "msgmenucontent=yes&" in question and ">yes</a>" in question
+    assert await says(world, "yes", "zhang") == "Unbound from account ann of Example."
+    assert bindings(world) == []
+    assert (await says(world, "unbind", "zhang")).startswith("This WeChat is bound to no account")
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_a_tap_on_the_yes_counts_like_the_word(world: World) -> None:
     await world.open_webhook(rules=ECHO, bind_route="oauth")
     await world.bound()

@@ -21,7 +21,7 @@ class Background:
         """Go on with ``work``; if it fails, the log says so and nobody else is hurt. Once this is
         closed, it is not begun."""
         if self._closed:
-            log.debug("not begun, because everything stops: %s", getattr(work, "__qualname__", "work"))
+            log.debug("not begun, because everything stops: %r", work)
             work.close()
             return
         task = asyncio.create_task(_guarded(work))

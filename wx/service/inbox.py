@@ -286,7 +286,9 @@ class Inbox:
         message, now = one.message, one.received_at
         answer = self._scans.complete(conn, message, follower, now=now, after=after)
         if answer is None:
-            answer = self._replies.answer(conn, message, follower, rule=one.rule, now=now)
+            answer = self._replies.answer(
+                conn, message, follower, rule=one.rule, now=now, after=after
+            )
         if answer and answer.spoken and not follower.language:
             after.append(lambda: self._followers.ask_once(follower))
         return answer

@@ -71,7 +71,7 @@ class Replies:
         *,
         rule: Rule | None,
         now: float,
-        after: list[Callable[[], None]] | None = None,
+        after: list[Callable[[], None]],
     ) -> Answer | None:
         """What the follower is answered; None: nothing. A piece of a transaction.
 
@@ -147,13 +147,12 @@ class Replies:
         say: Translate,
         *,
         now: float,
-        after: list[Callable[[], None]] | None,
+        after: list[Callable[[], None]],
     ) -> Answer:
         ended = self._bindings.end_of_follower(conn, follower.id, route="chat", now=now)
         if ended is None:
             return self._text(say("This WeChat is bound to no account of %(site)s."))
-        if after is not None:
-            after.append(partial(log.info, "binding %d ended in the chat", ended[0].id))
+        after.append(partial(log.info, "binding %d ended in the chat", ended[0].id))
         return self._text(
             say("Unbound from account %(account)s of %(site)s."), account=ended[1].name
         )
