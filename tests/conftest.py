@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tornado.ioloop import IOLoop
 
 from tests.world import World
+
+# A busy machine must not look like a wrong answer.
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
 
 
 class Ear(logging.Handler):

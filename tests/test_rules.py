@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wx import config, rules
@@ -452,7 +452,6 @@ def test_any_tree_is_read_or_refused(value):
             )
 
 
-@settings(deadline=None)
 @given(
     pattern=st.text(alphabet="()[]a|bc.+*?^$\\dw{12}<=!:PR", min_size=1, max_size=30),
     text=st.text(max_size=50) | st.text(alphabet="abc12", max_size=200),

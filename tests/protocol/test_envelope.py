@@ -90,13 +90,13 @@ def test_the_second_implementation_opens_golden_envelopes(golden):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(message=MESSAGES, salt=SALTS)
 def test_what_we_seal_the_second_implementation_opens(message, salt):
     assert unsealed(ENVELOPE.encrypt(message, salt=salt), KEY) == padded(packed(message, salt=salt))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(message=MESSAGES, salt=SALTS)
 def test_what_the_second_implementation_seals_we_open(message, salt):
     assert ENVELOPE.open(sealed(padded(packed(message, salt=salt)))) == message
@@ -271,7 +271,7 @@ def test_any_text_is_refused_and_nothing_else(text):
 
 
 @given(whole=st.integers(1, 4).flatmap(lambda n: st.binary(min_size=32 * n, max_size=32 * n)))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_plain_text_is_refused_and_nothing_else(whole):
     refused(sealed(whole))
 

@@ -71,7 +71,7 @@ def test_a_password_around_the_own_name_is_refused() -> None:
 
 
 @given(st.text(max_size=300), st.text(max_size=64))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_judging_never_breaks(password: str, name: str) -> None:
     assert verdict(password, name) in ("good", "password-short", "password-long", "password-common")
 

@@ -186,21 +186,13 @@ class Database:
         Raises:
             StorageUnavailable: the database stayed locked, the disk is full, or it failed.
         """
-        # Cancelled, this future is passed over; the work is no part of it.
-        return await self.submit(work)
-
-    def submit(self, work: Callable[[sqlite3.Connection], T]) -> "asyncio.Future[T]":
-        """:meth:`write`, for those who may not wait to the end: the future of its result.
-
-        Raises:
-            StorageUnavailable: the database is closed.
-        """
         if self._closing:
             raise StorageUnavailable("the database is closed")
         job = _Job(work, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         self._wake.set()
-        return job.done
+        # Cancelled, this future is passed over; the work is no part of it.
+        return cast(T, await job.done)
 
     async def changed_elsewhere(self) -> int:
         """A number that changes when another process has committed something."""
