@@ -248,3 +248,13 @@ def test_a_program_that_formats_wrongly_still_leaks_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pl4nted" not in done.stderr
     assert len(done.stderr.splitlines()) == 2
+
+
+def test_where_an_error_was_raised_is_one_line_without_its_text() -> None:
+    try:
+        raise ValueError("what somebody sent")
+    except ValueError as error:
+        line = logs.where(error)
+    assert line.startswith("ValueError: ") and "test_logs.py" in line
+    assert "\n" not in line
+    assert logs.where(ValueError("never raised")) == "ValueError: "

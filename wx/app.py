@@ -244,9 +244,11 @@ class Server:
         self.services.hub.shut_down()
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await self.site.idle.wait()
+                while not self.site.idle.is_set():  # one may begin while this wakes up
+                    await self.site.idle.wait()
         except TimeoutError:
             log.warning("requests were cut off by the stop")
+        self.site.closed = True
         await server.close_all_connections()
 
 

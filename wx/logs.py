@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterable, Mapping
 
 FIELD_LIMIT = 200  # characters of one value
@@ -87,6 +88,13 @@ class Repeats(logging.Filter):
                     record.msg = f"({left_out} repeated lines left out) {record.msg}"
             self._seen[key] = self._seen.get(key, 0) + 1
             return self._seen[key] <= REPEATS_PER_SECOND
+
+
+def where(error: BaseException) -> str:
+    """The kind of an error and where it was raised, in one line; not its text, which may hold what
+    somebody sent."""
+    frames = "".join(traceback.format_tb(error.__traceback__)).replace("\n", " | ")
+    return f"{type(error).__name__}: {frames}"
 
 
 def set_up(*, secrets: Iterable[str] = (), level: int = logging.INFO) -> None:

@@ -103,6 +103,12 @@ def test_a_question_may_be_old_because_it_is_how_a_wrong_clock_is_found_out() ->
     assert make().verify(check(at="1000000000"))[0] == "4375120948345356249"
 
 
+@pytest.mark.parametrize("at", ["0000000000", "4294967296", "9999999999"])
+def test_a_question_may_come_from_any_age(at: str) -> None:
+    echo, kept = make().verify(check(at=at))
+    assert echo and kept is not None and len(kept[0]) == 24
+
+
 def test_a_question_with_a_wrong_signature_gets_no_answer() -> None:
     for wrong in (
         query(signature=signature.sign("OtherToken", "1800000000", "n0nce")),

@@ -121,6 +121,8 @@ async def test_the_number_says_what_a_repeat_is_and_not_the_text(world: World) -
     first = await world.answer(world.text("first", MsgId=77))
     assert (await world.answer(world.text("second", MsgId=77)))["Content"] == first["Content"]
     assert (await world.answer(world.text("second", MsgId=78)))["Content"] == "second"
+    assert (await world.answer(world.text("long", MsgId=int("9" * 20))))["Content"] == "long"
+    assert (await world.answer(world.text("more", MsgId=int("9" * 19))))["Content"] == "more"
     other = await world.answer(world.text("second", person="li", MsgId=77))
     assert other["Content"] == "second", "another person's message is another one"
 
@@ -230,6 +232,26 @@ async def test_what_is_not_on_disk_in_time_is_brought_again_and_answered_as_kept
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_each_is_given_up_at_its_own_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.open_webhook(rules=ECHO)
+    monkeypatch.setattr(inbox, "KEEP_SECONDS", 0.3)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    with locked(world):
+        sends = []
+        for _ in range(3):
+            sends.append(asyncio.ensure_future(world.send(world.text())))
+            await asyncio.wait(sends, timeout=0.1, return_when=asyncio.ALL_COMPLETED)
+        assert [(await one).code for one in sends] == [503] * 3
+        assert loop.time() - began < 2
+    monkeypatch.setattr(inbox, "KEEP_SECONDS", 3)
+    assert (await world.answer(world.text("hello")))["Content"] == "hello"
+    assert len(rows(world)) == 4
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_what_follows_from_a_message_happens_though_nobody_waited_for_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,12 +277,13 @@ async def test_a_stop_waits_for_what_is_still_being_kept(
     await world.open_webhook(rules=ECHO)
     monkeypatch.setattr(inbox, "KEEP_SECONDS", 0.05)
     with locked(world) as conn:
-        assert (await world.send(world.text("hello"))).code == 503
+        assert (await world.send(world.event("subscribe", "li"))).code == 503
         stopping = asyncio.ensure_future(world.server.stop())
         done, _ = await asyncio.wait([stopping], timeout=0.1)
         assert not done
         conn.execute("ROLLBACK")
         await stopping
+    assert world.simulator.calls[INFO] == 1, "and for what follows from it"
     await world.start_server(**world.keys)
     assert len(rows(world)) == 1
 
@@ -272,9 +295,12 @@ async def test_a_database_that_stays_locked_keeps_nothing_and_the_next_try_does(
     monkeypatch.setattr(database, "BUSY_MILLISECONDS", 50)
     await world.open_webhook(rules=ECHO)
     message = world.text("hello")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     with locked(world):
         late = await world.send(message)
         assert (late.code, late.body) == (503, b"503\n")
+    assert loop.time() - began < 2, "nobody waits for what has failed"
     assert rows(world) == []
     assert (await world.answer(message))["Content"] == "hello"
     assert len(rows(world)) == 1

@@ -204,6 +204,21 @@ async def test_an_unbinding_that_is_not_kept_is_not_written_down(
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_picture_in_between_is_no_answer_to_the_question(world: World) -> None:
+    await world.open_webhook(rules=ECHO, bind_route="oauth")
+    await world.bound()
+    await says(world, "解绑")
+    for post in (
+        world.text(MsgType="image", Content=None, MediaId="m"),
+        world.event("VIEW", EventKey="https://example.com/"),
+        world.event("LOCATION", Latitude="1", Longitude="2"),
+    ):
+        assert (await world.send(post)).code == 200
+    assert "ann" in await says(world, "是")
+    assert bindings(world) == []
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_the_yes_of_one_person_unbinds_no_other(world: World) -> None:
     await world.open_webhook(rules=ECHO, bind_route="oauth")
     await world.bound("ann", "wang")

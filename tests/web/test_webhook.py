@@ -559,6 +559,16 @@ async def test_no_hostile_query_string_does_anything(world: World, ear: Ear) -> 
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_others_in_the_query_do_no_harm_up_to_a_number(world: World) -> None:
+    await world.open_webhook()
+    for count, status in ((1, 200), (40, 200), (60, 400), (600, 400)):
+        post = world.post(world.text())
+        more = {f"utm_{number}": "x" for number in range(count)}
+        assert (await world.send(Post(post.query | more, post.body))).code == status, count
+    assert rows(world) == 2
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_bytes_that_are_no_request_do_nothing(world: World) -> None:
     await world.open_webhook()
     post = world.post(world.text())

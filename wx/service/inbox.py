@@ -13,6 +13,7 @@ from functools import partial
 from wx import failpoint, secret
 from wx.clock import Clock
 from wx.errors import StorageUnavailable
+from wx.logs import where
 from wx.model import Follower, Kept
 from wx.protocol import incoming, reply
 from wx.protocol.incoming import BadMessage, Incoming, Message, OtherEvent, OtherMessage
@@ -212,7 +213,7 @@ class Inbox:
             _fail(batch, error)
         except Exception as error:
             if len(batch) == 1:
-                log.exception("a message could not be acted upon")
+                log.error("a message could not be acted upon: %s", where(error))
                 _fail(batch, error)
                 return
             for one in batch:  # whoever it was, the others have nothing to do with it
@@ -234,8 +235,8 @@ class Inbox:
         for act in effects.after:
             try:
                 act()
-            except Exception:
-                log.exception("what follows from a message failed")
+            except Exception as error:
+                log.error("what follows from a message failed: %s", where(error))
 
     def _act_upon(self, batch: Sequence[_Waiting], conn: sqlite3.Connection) -> _Effects:
         """The transaction: act upon those of the messages that are new."""

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandle
 from wx.clock import when
 from wx.config import Config
 from wx.errors import Refused, StorageUnavailable
+from wx.logs import where
 from wx.model import Account, Browser, Session
 from wx.service.services import Services
 from wx.web import client
@@ -92,6 +92,7 @@ class Site(Application):
         self._in_flight = 0
         self.idle = asyncio.Event()  # set while no request is being answered
         self.idle.set()
+        self.closed = False  # the connections are being closed: what comes now is not begun
 
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
@@ -222,6 +223,8 @@ class Base(RequestHandler):
             self.set_header(name, value)
 
     async def prepare(self) -> None:
+        if self.site.closed:
+            raise HTTPError(503)  # the answer to what it does would be cut off
         self._check_host()
         if self.body_limit is not None and len(self.request.body) > self.body_limit:
             raise HTTPError(413)
@@ -344,9 +347,7 @@ class Base(RequestHandler):
     def log_exception(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, Refused | HTTPError | StorageUnavailable):
             return  # expected; the request's own line says it
-        # Frames and the kind of error, but not its text, which may hold what somebody sent.
-        frames = "".join(traceback.format_tb(trace)).replace("\n", " | ")
-        log.error("%s failed: %s: %s", type(self).__name__, kind.__name__, frames)
+        log.error("%s failed: %s", type(self).__name__, where(error))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]

@@ -19,6 +19,7 @@ from tornado.httputil import (
 )
 
 from wx.errors import StorageUnavailable
+from wx.logs import where
 from wx.service.gate import BODY_BYTES, Rejected
 from wx.web import client
 from wx.web.base import Site
@@ -62,34 +63,41 @@ class Webhook(HTTPMessageDelegate):
 
     async def _serve(self) -> None:
         try:
-            status, answer = await self._answer()
-        except Rejected as rejected:
-            status, answer = rejected.status, b""
-            level = logging.ERROR if rejected.alarm else logging.WARNING
-            log.log(level, "webhook: refused from %s: %s", self._network(), rejected.reason)
-        except StorageUnavailable as error:
-            status, answer = 503, b""
-            log.error("webhook: not kept, WeChat is asked to bring it again: %s", error)
-        except Exception:
-            status, answer = 500, b""
-            log.exception("webhook: a request failed")
+            status, answer = await self._outcome()
+            self._send(status, answer or f"{status}\n".encode())
         finally:
             self._site.end()
-        self._send(status, answer or f"{status}\n".encode())
         self._site.count("Webhook", self._method, status, seconds=time.monotonic() - self._begun)
 
-    async def _answer(self) -> tuple[int, bytes]:
+    async def _outcome(self) -> tuple[int, bytes]:
+        """Status and answer; every failure has a status, and a line in the log that says why."""
+        try:
+            return 200, await self._answer()
+        except Rejected as rejected:
+            level = logging.ERROR if rejected.alarm else logging.WARNING
+            log.log(level, "webhook: refused from %s: %s", self._network(), rejected.reason)
+            return rejected.status, b""
+        except StorageUnavailable as error:
+            log.error("webhook: not kept, WeChat is asked to bring it again: %s", error)
+        except Exception as error:
+            log.error("webhook: a request failed: %s", where(error))
+            return 500, b""
+        return 503, b""
+
+    async def _answer(self) -> bytes:
+        if self._site.closed:
+            raise StorageUnavailable("the server stops")
         host = self._headers.get("Host", "").lower()
         if host != self._site.config.public_host:
             wanted = self._site.config.public_host
             raise Rejected(421, f"the Host header is not {wanted}: does the proxy keep it?")
         if self._method not in _METHODS:
-            return 405, b""
+            raise Rejected(405, f"the method is none of {', '.join(_METHODS)}")
         query = _fields(self._query)
         inbox = self._site.services.inbox
         if self._method == "GET":
-            return 200, (await inbox.verify(query)).encode()
-        return 200, await inbox.receive(query, bytes(self._body))
+            return (await inbox.verify(query)).encode()
+        return await inbox.receive(query, bytes(self._body))
 
     def _send(self, status: int, answer: bytes) -> None:
         headers = HTTPHeaders(
