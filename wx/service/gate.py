@@ -38,7 +38,8 @@ class Rejected(Exception):
     """A request that is not let in.
 
     Args:
-        status: 400 it makes no sense, 403 it is not WeChat's, 404 there is no webhook.
+        status: 400 it makes no sense, 403 it is not WeChat's, 404 there is no webhook; others where
+            it is not the message that is wrong.
         reason: for the operator; whoever sent it learns the status only.
         alarm: somebody may be up to something.
     """

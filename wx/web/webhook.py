@@ -86,7 +86,7 @@ class Webhook(HTTPMessageDelegate):
 
     async def _answer(self) -> bytes:
         if self._site.closed:
-            raise StorageUnavailable("the server stops")
+            raise Rejected(503, "the server stops")
         host = self._headers.get("Host", "").lower()
         if host != self._site.config.public_host:
             wanted = self._site.config.public_host
