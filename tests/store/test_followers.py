@@ -156,23 +156,23 @@ def test_a_change_is_of_one_follower_in_one_wechat_account(conn):
 
 
 def test_whoever_acts_follows_and_is_known_from_then_on(conn):
-    made = followers.mark_acted(conn, APP, "o-wang", at=NOW)
+    made = followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"]
     assert (made.following, made.acted_at, made.profile.openid) == (True, NOW, "o-wang")
     assert made == followers.find(conn, made.id)
-    again = followers.mark_acted(conn, APP, "o-wang", at=NOW + 5)
+    again = followers.mark_acted(conn, APP, {"o-wang": NOW + 5})["o-wang"]
     assert (again.id, again.acted_at) == (made.id, NOW + 5)
 
 
 def test_the_last_activity_never_goes_back(conn):
-    followers.mark_acted(conn, APP, "o-wang", at=NOW + 5)
-    assert followers.mark_acted(conn, APP, "o-wang", at=NOW).acted_at == NOW + 5
+    followers.mark_acted(conn, APP, {"o-wang": NOW + 5})["o-wang"]
+    assert followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"].acted_at == NOW + 5
 
 
 def test_what_was_done_before_an_unfollowing_does_not_undo_it(conn):
     followers.mark_following(conn, APP, "o-wang", False, at=NOW + 10)
-    late = followers.mark_acted(conn, APP, "o-wang", at=NOW)
+    late = followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"]
     assert (late.following, late.acted_at) == (False, NOW)
-    newer = followers.mark_acted(conn, APP, "o-wang", at=NOW + 11)
+    newer = followers.mark_acted(conn, APP, {"o-wang": NOW + 11})["o-wang"]
     assert newer.following is True, "following again was not told, and is plain from this"
     assert followers.mark_following(conn, APP, "o-wang", False, at=NOW + 10)
 
@@ -180,13 +180,13 @@ def test_what_was_done_before_an_unfollowing_does_not_undo_it(conn):
 def test_an_act_of_the_second_of_a_change_leaves_the_change_as_it_is(conn):
     for openid, follows in (("o-wang", False), ("o-li", True)):
         followers.mark_following(conn, APP, openid, follows, at=NOW)
-        acted = followers.mark_acted(conn, APP, openid, at=NOW)
+        acted = followers.mark_acted(conn, APP, {openid: NOW})[openid]
         assert (acted.following, acted.acted_at, acted.follow_changed_at) == (follows, NOW, NOW)
 
 
 def test_acting_is_no_change_that_an_earlier_unfollowing_would_have_to_beat(conn):
     followers.mark_following(conn, APP, "o-wang", True, at=NOW)
-    followers.mark_acted(conn, APP, "o-wang", at=NOW + 100)
+    followers.mark_acted(conn, APP, {"o-wang": NOW + 100})["o-wang"]
     assert followers.mark_following(conn, APP, "o-wang", False, at=NOW + 50)
     assert following(conn) is False
 
@@ -209,7 +209,7 @@ def test_how_they_came_their_language_and_a_question_are_kept(conn):
 
 
 def test_whoever_takes_back_the_right_to_their_profile_stays_a_follower_without_one(conn):
-    number = followers.mark_acted(conn, APP, "o-wang", at=NOW).id
+    number = followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"].id
     other = followers.use(conn, APP, "o-li")
     followers.mark_profile(conn, APP, WANG, now=NOW)
     followers.mark_profile(conn, APP, replace(WANG, openid="o-li"), now=NOW)

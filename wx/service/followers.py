@@ -2,7 +2,7 @@
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -50,20 +50,26 @@ class Followers:
         self._asked: dict[int, float] = {}  # when, on the monotonic clock; the oldest first
         self._refused = False
 
-    def met(self, conn: sqlite3.Connection, message: Incoming, *, now: float) -> Follower | None:
-        """The follower behind a message, marked as following or not by what it says; None where
-        it is nobody's, or somebody's whom we do not know and need not."""
-        at, app_id = _time_of(message, now), self._app_id
-        if isinstance(message, Subscribe | Unsubscribe):
-            follows = isinstance(message, Subscribe)
-            followers.mark_following(conn, app_id, message.sender, follows, at=at)
-            if not follows:
-                return followers.find_by_openid(conn, app_id, message.sender)
-        if isinstance(message, AuthorizationChange):
-            return followers.find_by_openid(conn, app_id, message.openid)
-        if acted(message):
-            return followers.mark_acted(conn, app_id, message.sender, at=at)
-        return followers.find_by_openid(conn, app_id, message.sender)
+    def met(
+        self, conn: sqlite3.Connection, messages: Sequence[Incoming], *, now: float
+    ) -> list[Follower | None]:
+        """The followers behind messages of different people, marked as following or not by what
+        they say; None where it is nobody's, or somebody's whom we do not know and need not."""
+        app_id = self._app_id
+        for message in messages:
+            if isinstance(message, Subscribe | Unsubscribe):
+                follows, at = isinstance(message, Subscribe), _time_of(message, now)
+                followers.mark_following(conn, app_id, message.sender, follows, at=at)
+        acts = {
+            one.sender: _time_of(one, now)
+            for one in messages
+            if acted(one) and not isinstance(one, Unsubscribe)
+        }
+        known = followers.mark_acted(conn, app_id, acts)
+        return [
+            known.get(one.sender) or followers.find_by_openid(conn, app_id, _person(one))
+            for one in messages
+        ]
 
     def changed(
         self, conn: sqlite3.Connection, message: Incoming, follower: Follower, *, now: float
@@ -181,3 +187,8 @@ class Followers:
 def _time_of(message: Incoming, now: float) -> float:
     """When it happened. A time far ahead would hold up every later change."""
     return min(message.created_at, now + FUTURE_SECONDS)
+
+
+def _person(message: Incoming) -> str:
+    """Whom a message is about."""
+    return message.openid if isinstance(message, AuthorizationChange) else message.sender

@@ -201,10 +201,21 @@ class Inbox:
         try:
             while self._waiting:
                 await asyncio.sleep(0)  # whoever comes in this turn of the loop comes along
-                batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-                await self._write_batch(batch)
+                await self._write_batch(self._next_batch())
         finally:
             self._writing = None
+
+    def _next_batch(self) -> list[_Waiting]:
+        """As many as come next and are of different people: what one of them does may matter to
+        what they do next."""
+        senders: set[str] = set()
+        for one in self._waiting[:BATCH]:
+            if one.message.sender in senders:
+                break
+            senders.add(one.message.sender)
+        batch = self._waiting[: len(senders)]
+        self._waiting = self._waiting[len(senders) :]
+        return batch
 
     async def _write_batch(self, batch: list[_Waiting]) -> None:
         try:
@@ -241,25 +252,29 @@ class Inbox:
     def _act_upon(self, batch: Sequence[_Waiting], conn: sqlite3.Connection) -> _Effects:
         """The transaction: act upon those of the messages that are new."""
         known = inbox.find_all(conn, [one.key for one in batch])
-        effects, new = _Effects(), []
-        for one in batch:
-            if kept := known.get(one.key):
-                effects.kept.append((kept, True))
-                continue
-            kept = known[one.key] = self._act(conn, one, effects.after)
-            new.append(kept)
-            effects.kept.append((kept, False))
-        inbox.add_all(conn, new)
+        new = [one for one in batch if one.key not in known]
+        now = self._clock.now()
+        met = self._followers.met(conn, [one.message for one in new], now=now)
+        effects = _Effects()
+        made = {
+            one.key: self._act(conn, one, follower, effects.after)
+            for one, follower in zip(new, met, strict=True)
+        }
+        inbox.add_all(conn, list(made.values()))
+        effects.kept = [(known.get(one.key) or made[one.key], one.key in known) for one in batch]
         signatures.add_all(conn, [one.delivery.used for one in batch if one.delivery.used])
         failpoint.here("webhook-after-dedup")
         return effects
 
     def _act(
-        self, conn: sqlite3.Connection, one: _Waiting, after: list[Callable[[], None]]
+        self,
+        conn: sqlite3.Connection,
+        one: _Waiting,
+        follower: Follower | None,
+        after: list[Callable[[], None]],
     ) -> Kept:
         """Do what a message asks for; the message as it is kept, with its answer."""
         message, now = one.message, one.received_at
-        follower = self._followers.met(conn, message, now=now)
         answer = None
         if follower:
             after += self._followers.changed(conn, message, follower, now=now)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 
 from wx.model import Follower, Profile
 
@@ -32,21 +33,30 @@ def find_by_openid(conn: sqlite3.Connection, app_id: str, openid: str) -> Follow
     return row and _follower(row)
 
 
-def mark_acted(conn: sqlite3.Connection, app_id: str, openid: str, *, at: float) -> Follower:
-    """Somebody did something in the chat at that time, so they were following then.
+def mark_acted(
+    conn: sqlite3.Connection, app_id: str, acts: Mapping[str, float]
+) -> dict[str, Follower]:
+    """People did something in the chat, so they were following then; each as they are now.
 
     A later unfollowing that was told first is not undone by it, nor one of the same second: whoever
     has just begun to follow is marked by that alone.
+
+    Args:
+        acts: when each of them did, by openid.
     """
-    row = conn.execute(
-        """INSERT INTO followers (app_id, openid, following, acted_at) VALUES (?, ?, 1, ?)
+    if not acts:
+        return {}
+    # One statement for all: each costs a turn of the interpreter's lock.
+    marks = ", ".join(["(?, ?, 1, ?)"] * len(acts))
+    rows = conn.execute(
+        f"""INSERT INTO followers (app_id, openid, following, acted_at) VALUES {marks}
                ON CONFLICT (app_id, openid) DO UPDATE
               SET following = iif(coalesce(follow_changed_at, 0) < excluded.acted_at, 1, following),
                   acted_at = max(coalesce(acted_at, 0), excluded.acted_at)
            RETURNING *""",
-        (app_id, openid, at),
-    ).fetchone()
-    return _follower(row)
+        [value for openid, at in acts.items() for value in (app_id, openid, at)],
+    ).fetchall()
+    return {row["openid"]: _follower(row) for row in rows}
 
 
 def mark_following(

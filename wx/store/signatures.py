@@ -5,12 +5,16 @@ are removed together, and its own twenty bytes.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 
-def add_all(conn: sqlite3.Connection, used: Iterable[tuple[bytes, bytes]]) -> None:
+def add_all(conn: sqlite3.Connection, used: Sequence[tuple[bytes, bytes]]) -> None:
     """Keep signatures, each with the digest of its body; those that are kept stay as they are."""
-    conn.executemany("INSERT INTO signatures VALUES (?, ?) ON CONFLICT DO NOTHING", used)
+    if not used:
+        return
+    marks = ", ".join(["(?, ?)"] * len(used))
+    values = [value for pair in used for value in pair]
+    conn.execute(f"INSERT INTO signatures VALUES {marks} ON CONFLICT DO NOTHING", values)
 
 
 def list_since(conn: sqlite3.Connection, timestamp: int) -> list[tuple[bytes, bytes]]:
