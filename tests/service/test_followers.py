@@ -18,12 +18,6 @@ NOTHING = "replies = []\n"
 START = 1_800_000_000
 
 
-@pytest.fixture(autouse=True)
-def nobody_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The housekeeping of a start could come in between, and forgets whoever has left."""
-    monkeypatch.setattr("wx.store.followers.purge", lambda conn, *, ended_before: 0)
-
-
 def row(world: World, person: str = "wang") -> sqlite3.Row | None:
     openid = world.simulator.world.people[person].openid
     found = world.rows("SELECT * FROM followers WHERE openid = ?", openid)

@@ -238,3 +238,11 @@ def test_who_follows_is_kept_without_ever_having_been_bound_and_who_left_is_not(
     assert gone.profile == Profile(f"forgotten:{was}")
     assert (gone.came_by, gone.scene, gone.language) == ("", "", "")
     assert (gone.acted_at, gone.unbind_asked_at, gone.follow_changed_at) == (None, None, None)
+
+
+def test_who_left_is_known_for_a_while_so_that_an_older_event_cannot_bring_them_back(conn):
+    followers.mark_following(conn, APP, "o-wang", False, at=NOW)
+    followers.purge(conn, ended_before=NOW - 1)
+    assert not followers.mark_following(conn, APP, "o-wang", True, at=NOW - 5)
+    followers.purge(conn, ended_before=NOW)
+    assert followers.find_by_openid(conn, APP, "o-wang") is None

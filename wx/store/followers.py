@@ -152,8 +152,8 @@ def mark_unionid(conn: sqlite3.Connection, app_id: str, openid: str, unionid: st
 
 
 def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
-    """Forget the people whose last binding ended before then, and those who tried and were never
-    bound, save who follows the account; how many.
+    """Forget the people whose last binding ended before then, and those who were never bound, save
+    who follows the account or ceased to after then; how many.
 
     Where the history names somebody, the row stays without openid and profile, so that it still
     tells one from another.
@@ -174,9 +174,10 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
         forgotten
         + conn.execute(
             """DELETE FROM followers
-            WHERE coalesce(following, 0) = 0
+            WHERE coalesce(following, 0) = 0 AND coalesce(follow_changed_at, 0) <= ?
               AND NOT EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id)
-              AND NOT EXISTS (SELECT 1 FROM invites WHERE follower_id = followers.id)"""
+              AND NOT EXISTS (SELECT 1 FROM invites WHERE follower_id = followers.id)""",
+            (ended_before,),
         ).rowcount
     )
 
