@@ -687,6 +687,7 @@ async def test_a_refusal_names_the_network_that_a_trusted_proxy_tells(
     headers = {"X-Forwarded-For": "203.0.113.77"}
     assert (await world.send(world.post(b"x"), headers=headers)).code == 400
     assert "refused from 203.0.113.0/24: " in refusals(ear)[-1]
+    assert world.server.site.requests["Webhook", 400] == 1, "counted for the graphs"
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -125,12 +125,16 @@ class Site(Application):
             seconds=handler.request.request_time(),
         )
 
-    def count(self, name: str, method: str, status: int, *, seconds: float) -> None:
-        """Count an answer that the handler of this name gave."""
+    def count(
+        self, name: str, method: str, status: int, *, seconds: float, told: bool = False
+    ) -> None:
+        """Count an answer of the handler of this name; ``told``: the log says why already."""
         self.requests[name, status] = self.requests.get((name, status), 0) + 1
         level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
         if status in (502, 503):
             level = logging.WARNING  # others' trouble, or a passing one: said where it was met
+        if told:
+            level = logging.DEBUG
         if log.isEnabledFor(level):
             log.log(level, "%s %s %d %.0fms", method, name, status, 1000 * seconds)
 

@@ -67,7 +67,8 @@ class Webhook(HTTPMessageDelegate):
             self._send(status, answer or f"{status}\n".encode())
         finally:
             self._site.end()
-        self._site.count("Webhook", self._method, status, seconds=time.monotonic() - self._begun)
+        spent = time.monotonic() - self._begun
+        self._site.count("Webhook", self._method, status, seconds=spent, told=True)
 
     async def _outcome(self) -> tuple[int, bytes]:
         """Status and answer; every failure has a status, and a line in the log that says why."""
