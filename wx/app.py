@@ -177,14 +177,16 @@ class Server:
         stack.push_async_callback(callbacks.close)
         codes = Codes(clock, config, qr_codes)
         stack.push_async_callback(codes.close)
-        inbox = self._inbox(
+        speech = Speech(lambda language: locale.get(language).translate)
+        inbox = Inbox(
             store,
-            key,
-            invites,
-            bindings,
-            hub,
-            background,
-            users,
+            clock,
+            gate=Gate(clock, config),
+            followers=Followers(store, clock, config, users, bindings, background),
+            scans=Scans(config, hub, invites, bindings, speech),
+            replies=Replies(config, bindings, speech),
+            background=background,
+            key=key,
         )
         stack.push_async_callback(inbox.close)
         self.services = Services(
@@ -213,30 +215,6 @@ class Server:
                 Timer("old messages", 600, inbox.purge),
                 Timer("housekeeping", 3600, housekeeping),
             ]
-        )
-
-    def _inbox(
-        self,
-        store: Database,
-        key: bytes,
-        invites: Invites,
-        bindings: Bindings,
-        hub: Hub,
-        background: Background,
-        users: Users,
-    ) -> Inbox:
-        """Make what answers the platform's messages."""
-        config, clock = self.config, self.clock
-        speech = Speech(lambda language: locale.get(language).translate)
-        return Inbox(
-            store,
-            clock,
-            gate=Gate(clock, config),
-            followers=Followers(store, clock, config, users, bindings, background),
-            scans=Scans(config, hub, invites, bindings, speech),
-            replies=Replies(config, bindings, speech),
-            background=background,
-            key=key,
         )
 
     async def _drain(self, server: HTTPServer) -> None:

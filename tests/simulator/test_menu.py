@@ -2,7 +2,7 @@
 
 import pytest
 
-from wx.simulator.menu import NEEDS
+from wx.protocol.menu import TYPES
 
 CREATE, GET, DELETE = "/cgi-bin/menu/create", "/cgi-bin/menu/get", "/cgi-bin/menu/delete"
 CURRENT = "/cgi-bin/get_current_selfmenu_info"
@@ -120,7 +120,7 @@ async def test_the_longest_menu_is_taken(menu):
     assert (await menu.create(top, top, longest))["errcode"] == 0
 
 
-@pytest.mark.parametrize("kind", NEEDS)
+@pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.gen_test
 async def test_every_type_is_known(menu, kind):
     needed = {"url": "http://x/", "key": "k", "appid": "wx1", "pagepath": "p"}

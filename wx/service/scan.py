@@ -40,9 +40,13 @@ class Scans:
     """Completes invites by the events that scanning their codes gives (platform document, 5)."""
 
     def __init__(
-        self, config: Config, hub: Hub, invite_service: Invites, binding_service: Bindings,
+        self,
+        config: Config,
+        hub: Hub,
+        invite_service: Invites,
+        binding_service: Bindings,
         speech: Speech,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._config = config
         self._hub = hub
         self._invites = invite_service

@@ -4,26 +4,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from wx.protocol.menu import TYPES
 from wx.simulator import incoming
 from wx.simulator.api import Api, Failure
 from wx.simulator.tokens import require_access_token
 from wx.simulator.world import Message, Person, World
 
-NEEDS = {
-    "click": ("key",),
-    "view": ("url",),
-    "miniprogram": ("url", "appid", "pagepath"),
-    "scancode_push": ("key",),
-    "scancode_waitmsg": ("key",),
-    "pic_sysphoto": ("key",),
-    "pic_photo_or_album": ("key",),
-    "pic_weixin": ("key",),
-    "location_select": ("key",),
-    "media_id": ("media_id",),
-    "view_limited": ("media_id",),
-    "article_id": ("article_id",),
-    "article_view_limited": ("article_id",),
-}
 _FIRST_ID = 208379533
 _MAX_TOP, _MAX_SUB = 3, 5
 _MAX_KEY, _MAX_URL = 128, 1024  # bytes
@@ -215,13 +201,13 @@ def _checked_button(button: object, codes: _Codes) -> dict[str, Any]:
             raise Failure(40022)
         return {"name": name, "sub_button": _buttons(subs, _SUB)}
     kind = button.get("type")
-    if not isinstance(kind, str) or kind not in NEEDS:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise Failure(codes.type)
     return {"type": kind, "name": name} | dict(_needed(button, kind, codes))
 
 
 def _needed(button: dict[str, Any], kind: str, codes: _Codes) -> Iterator[tuple[str, str]]:
-    for need in NEEDS[kind]:
+    for need in TYPES[kind]:
         if need == "key":
             yield need, _text(button, need, _MAX_KEY, codes.key)
         elif need == "url":
