@@ -199,10 +199,11 @@ async def test_a_code_that_comes_late_is_shown_from_then_on(
 
 
 @pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("errcode", [40164, 48001])
 async def test_trouble_with_the_access_token_says_nothing_of_the_right_to_make_codes(
-    world: World,
+    world: World, errcode: int
 ) -> None:
-    world.simulator.faults.answer(TOKEN, errcode=40164, times=None)
+    world.simulator.faults.answer(TOKEN, errcode=errcode, times=None)
     await world.open_webhook()
     desktop = await world.signed_in()
     assert await routes(desktop) == ["oauth"]

@@ -515,3 +515,26 @@ async def test_what_follows_from_one_message_and_fails_hurts_no_other(
         logging.ERROR
     ) == 2
     assert (await world.send(world.event("subscribe", "zhang"))).code == 200
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_one_person_does_in_one_breath_is_acted_upon_one_after_the_other(
+    world: World,
+) -> None:
+    await world.bound("ann", "wang")
+    await world.open_webhook(rules=NEITHER, bind_route="oauth")
+    service = world.server.services.inbox
+    sent = []
+    with locked(world) as conn:
+        # The first keeps the writer busy, so that the others wait together, in this order.
+        for one, person in (("first", "li"), ("解绑", "wang"), ("是", "wang"), ("last", "zhang")):
+            post = world.send(world.text(one, person))
+            sent.append(asyncio.ensure_future(post))
+            for _ in range(500):
+                await asyncio.sleep(0.01)
+                if service._writing and len(service._waiting) == len(sent) - 1:
+                    break
+        conn.execute("ROLLBACK")
+        answers = await asyncio.gather(*sent)
+    assert [answer.code for answer in answers] == [200] * 4
+    assert bindings(world) == [], "the yes came after the question"
