@@ -51,6 +51,13 @@ class Config:
     bind_confirm: str
     domain_verification: tuple[str, ...]
     notice_template: NoticeTemplate | None
+    subscribe_template: NoticeTemplate | None
+    notice_seconds: int
+    notice_days: int
+    notice_url_hosts: tuple[str, ...]
+    api_per_minute: int
+    serverchan: bool
+    wechat_server: bool
     replies: tuple[Rule, ...]
     follow_qr: Path | None
     avatar_origins: tuple[str, ...]
@@ -165,6 +172,28 @@ KEYS: tuple[Key, ...] = (
     ),
     Key("domain_verification", values.codes, (), "codes of WeChat's MP_verify_CODE.txt files"),
     Key("notice_template", values.notice_template, "", "template and field for plain texts"),
+    Key(
+        "subscribe_template",
+        values.notice_template,
+        "",
+        "template and field for plain texts as subscription notices",
+    ),
+    Key("notice_seconds", values.number(60, _MONTH), 2 * 86400, "how long a notice may wait"),
+    Key("notice_days", values.number(0, 365), 30, "days that a settled notice's text is kept"),
+    Key(
+        "notice_url_hosts",
+        values.hosts,
+        (),
+        "hosts that notices may link to, beside public_url's; * allows all",
+    ),
+    Key("api_per_minute", values.number(1, 1_000_000), 6000, "notices and calls of one API key"),
+    Key("serverchan", values.yes_no, False, "answer ServerChan's addresses, /KEY.send"),
+    Key(
+        "wechat_server",
+        values.yes_no,
+        False,
+        "answer wechat-server's GET /api/wechat/access_token",
+    ),
     Key(
         "replies",
         rules.read,

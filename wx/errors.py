@@ -1,5 +1,6 @@
 """The errors that one floor raises and another can act on."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 
@@ -12,6 +13,9 @@ class Refused(Exception):
         message: an English sentence for a person; the web floor translates it. ``%(name)s``
             takes a value from ``details``.
         retry_after: seconds after which another try makes sense, if any.
+        hint: an English sentence that says what to do about it, for programs and the command line;
+            takes values from ``details`` too.
+        more: what else a program is told, beside code, message and hint.
         details: values for the message.
     """
 
@@ -22,6 +26,8 @@ class Refused(Exception):
         message: str,
         *,
         retry_after: float | None = None,
+        hint: str = "",
+        more: Mapping[str, object] | None = None,
         **details: object,
     ) -> None:
         super().__init__(f"{status} {code}")
@@ -29,6 +35,8 @@ class Refused(Exception):
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.hint = hint
+        self.more = more or {}
         self.details = details
 
 
@@ -49,14 +57,24 @@ class PlatformError(Exception):
         errcode: the platform's number, or None when there was no usable answer.
         errmsg: the platform's text, or what went wrong; holds no URL and no secret.
         path: the path that was called, without its query.
+        unsent: the call itself did not reach the platform, so nothing can have come of it.
     """
 
-    def __init__(self, remedy: Remedy, errcode: int | None, errmsg: str, *, path: str) -> None:
+    def __init__(
+        self,
+        remedy: Remedy,
+        errcode: int | None,
+        errmsg: str,
+        *,
+        path: str,
+        unsent: bool = False,
+    ) -> None:
         super().__init__(f"{path}: {errcode if errcode is not None else 'no answer'}: {errmsg}")
         self.remedy = remedy
         self.errcode = errcode
         self.errmsg = errmsg
         self.path = path
+        self.unsent = unsent
 
 
 class StartError(Exception):

@@ -60,6 +60,10 @@ class Follower:
     follow, in the platform's word (platform document, 6, `subscribe_scene`), and ``scene`` what the
     code said that they came by. ``language``: "zh", "en", or "" while it is not known.
     ``unbind_asked_at``: when they were asked whether to unbind, while that is not answered.
+    ``window_left``: customer-service messages that their last message still allows, until
+    ``window_ends_at``; ``brief_left`` and ``brief_ends_at`` the same for what they did last with the
+    menu, a code, or by following (platform document, 4.4). ``blocked_at``: when the platform said
+    that they receive nothing; None where it did not, or they have acted since.
     """
 
     id: int
@@ -73,6 +77,16 @@ class Follower:
     scene: str = ""
     language: str = ""
     unbind_asked_at: float | None = None
+    window_left: int = 0
+    window_ends_at: float = 0.0
+    brief_left: int = 0
+    brief_ends_at: float = 0.0
+    blocked_at: float | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether anything that is sent may arrive, as far as is known."""
+        return self.following is not False and self.blocked_at is None
 
 
 class InviteState(StrEnum):
@@ -157,3 +171,98 @@ class Kept:
     received_at: float
     answer: bytes = field(repr=False)
     hidden: str = ""
+
+
+class NoticeState(StrEnum):
+    """How far a notice has come (interface document, API)."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has still to leave."""
+        return self in (NoticeState.QUEUED, NoticeState.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to be told to the person behind an account.
+
+    Args:
+        number: the order of acceptance.
+        id: what it is known by outside.
+        account: the account's name.
+        binding_id: the binding that must still hold when it leaves; None: it need not.
+        origin: who asked for it: "key NAME", "send", "page" or "bind".
+        wish: "auto", or the channel that was asked for.
+        text: what it says; "" where a template's fields say it, or once it was forgotten.
+        hidden: what the secret in ``url`` is derived from, in the place of a mark there.
+        channel: "custom", "template" or "subscribe"; "" while none is chosen.
+        why: a stable name for why that channel.
+        due_at: when it may leave, in Unix seconds as all times here; None behind an earlier one.
+        claimed_at: when the last call for it began.
+        doubt_at: the first call whose outcome is not known.
+        platform_id: WeChat's number of the message.
+        errcode: WeChat's last number for what went wrong.
+        reason: a stable name for what went wrong, "" for nothing.
+    """
+
+    number: int
+    id: str
+    app_id: str
+    account_id: int
+    account: str
+    binding_id: int | None
+    follower_id: int
+    origin: str
+    wish: str
+    text: str
+    url: str
+    hidden: str
+    template_id: str
+    fields: dict[str, str]
+    state: NoticeState
+    channel: str
+    why: str
+    attempts: int
+    due_at: float | None
+    created_at: float
+    expires_at: float
+    claimed_at: float | None
+    doubt_at: float | None
+    sent_at: float | None
+    settled_at: float | None
+    platform_id: str
+    errcode: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What a program of the team shows to be let in; only a digest of the key itself is kept.
+    ``account_id``: whom a ServerChan key reaches. Times are Unix seconds."""
+
+    id: int
+    name: str
+    prefix: str
+    scopes: frozenset[str]
+    account_id: int | None
+    created_at: float
+    expires_at: float | None
+    used_at: float | None
+    revoked_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A message template of the WeChat account; ``content`` holds ``{{thing1.DATA}}`` marks."""
+
+    id: str
+    title: str
+    content: str

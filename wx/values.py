@@ -132,6 +132,14 @@ def origins(value: object) -> tuple[str, ...]:
     return tuple(url(item) for item in items(value))
 
 
+def hosts(value: object) -> tuple[str, ...]:
+    """A list of host names, in lower case; ``*`` means any."""
+    listed = tuple(item.lower() for item in items(value))
+    if not all(re.fullmatch(r"\*|[a-z0-9.-]{1,253}(:\d{1,5})?", item) for item in listed):
+        raise ValueError("must be a list of host names, without https://")
+    return listed
+
+
 def path(value: object) -> Path:
     """A path; ``~`` is a home folder."""
     if not isinstance(value, str) or not value or "\0" in value:

@@ -37,6 +37,12 @@ def test_an_empty_file_gets_every_table_and_our_mark(empty):
         "undos",
         "inbox",
         "signatures",
+        "outbox",
+        "receipts",
+        "api_keys",
+        "requests",
+        "templates",
+        "subscriptions",
     }
     assert version(empty) == migrations.VERSION == len(migrations.STEPS)
     assert empty.execute("PRAGMA application_id").fetchone() == (migrations.APPLICATION_ID,)

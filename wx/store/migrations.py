@@ -137,6 +137,98 @@ STEPS: tuple[tuple[str, ...], ...] = (
         # oauth, or scan: where the phone's yes came from, whose digits are awaited.
         "ALTER TABLE consents ADD COLUMN route TEXT NOT NULL DEFAULT 'oauth'",
     ),
+    (
+        # What we send. Only the first unsettled notice of a follower has a due_at: the next one gets
+        # its own when that is settled, so that notices leave in the order they came.
+        """CREATE TABLE outbox (
+            number       INTEGER PRIMARY KEY,           -- the order of acceptance
+            id           TEXT NOT NULL UNIQUE,
+            app_id       TEXT NOT NULL,
+            account_id   INTEGER NOT NULL REFERENCES accounts,
+            binding_id   INTEGER REFERENCES bindings,   -- which must still hold; NULL: need not
+            follower_id  INTEGER NOT NULL,              -- who may be forgotten meanwhile
+            origin       TEXT NOT NULL,                 -- key NAME, send, page, bind
+            request_id   INTEGER REFERENCES requests ON DELETE SET NULL,
+            wish         TEXT NOT NULL,                 -- auto, custom, template, subscribe
+            text         TEXT NOT NULL,                 -- '' for a template's fields, or once forgotten
+            url          TEXT NOT NULL,
+            hidden       TEXT NOT NULL,                 -- what the secret in url is derived from
+            template_id  TEXT NOT NULL,                 -- '' for a text
+            fields       TEXT NOT NULL,                 -- JSON object of texts
+            state        TEXT NOT NULL,
+            channel      TEXT NOT NULL,                 -- '' while it is not chosen
+            why          TEXT NOT NULL,                 -- the channel was chosen
+            attempts     INTEGER NOT NULL,
+            due_at       REAL,
+            created_at   REAL NOT NULL,
+            expires_at   REAL NOT NULL,
+            claimed_at   REAL,                          -- when the last call began
+            doubt_at     REAL,                          -- the first call whose outcome is not known
+            sent_at      REAL,
+            settled_at   REAL,
+            platform_id  TEXT NOT NULL,                 -- WeChat's number of the message
+            errcode      INTEGER,
+            reason       TEXT NOT NULL                  -- a stable name for what went wrong
+        ) STRICT""",
+        "CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL",
+        """CREATE INDEX outbox_waiting ON outbox (follower_id, number)
+            WHERE state IN ('queued', 'sending')""",
+        "CREATE INDEX outbox_of_account ON outbox (account_id, number)",
+        "CREATE INDEX outbox_by_platform_id ON outbox (platform_id) WHERE platform_id <> ''",
+        "CREATE INDEX outbox_of_request ON outbox (request_id) WHERE request_id IS NOT NULL",
+        # Receipts that came before our own commit of the send.
+        """CREATE TABLE receipts (
+            platform_id  TEXT PRIMARY KEY,
+            state        TEXT NOT NULL,                 -- delivered or failed
+            reason       TEXT NOT NULL,
+            errcode      INTEGER,
+            received_at  REAL NOT NULL
+        ) STRICT, WITHOUT ROWID""",
+        """CREATE TABLE api_keys (
+            id          INTEGER PRIMARY KEY,
+            name        TEXT NOT NULL UNIQUE,
+            digest      BLOB NOT NULL UNIQUE,           -- SHA-256 of the key
+            prefix      TEXT NOT NULL,                  -- its first letters, to know it by
+            scopes      TEXT NOT NULL,                  -- with blanks between
+            account_id  INTEGER REFERENCES accounts,    -- whom a ServerChan key reaches
+            created_at  REAL NOT NULL,
+            expires_at  REAL,
+            used_at     REAL,
+            revoked_at  REAL
+        ) STRICT""",
+        # What came with an Idempotency-Key.
+        """CREATE TABLE requests (
+            id          INTEGER PRIMARY KEY,
+            api_key_id  INTEGER NOT NULL REFERENCES api_keys,
+            key         TEXT NOT NULL,
+            body        BLOB NOT NULL,                  -- digest of what it asked for
+            created_at  REAL NOT NULL,
+            UNIQUE (api_key_id, key)
+        ) STRICT""",
+        # The account's templates, as they were last read.
+        """CREATE TABLE templates (
+            app_id   TEXT NOT NULL,
+            id       TEXT NOT NULL,
+            title    TEXT NOT NULL,
+            content  TEXT NOT NULL,                     -- with {{thing1.DATA}} marks
+            read_at  REAL NOT NULL,
+            PRIMARY KEY (app_id, id)
+        ) STRICT, WITHOUT ROWID""",
+        # Subscription notices that a follower has accepted and that were not used yet.
+        """CREATE TABLE subscriptions (
+            follower_id  INTEGER NOT NULL,
+            template_id  TEXT NOT NULL,
+            left         INTEGER NOT NULL,
+            PRIMARY KEY (follower_id, template_id)
+        ) STRICT, WITHOUT ROWID""",
+        # The windows for customer-service messages: after a message of theirs, and after a tap on
+        # the menu, a scan or a follow.
+        "ALTER TABLE followers ADD COLUMN window_left INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE followers ADD COLUMN window_ends_at REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE followers ADD COLUMN brief_left INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE followers ADD COLUMN brief_ends_at REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE followers ADD COLUMN blocked_at REAL",
+    ),
 )
 VERSION = len(STEPS)
 
