@@ -3,6 +3,7 @@
 
 import { offerCopies } from "./copy.js";
 import { listen } from "./live.js";
+import { noticesIn } from "./notices.js";
 
 const SHOW_SUCCESS = 1800; // ms before the server's own card takes the place of the tick
 const FIRST_WAIT = 2000; // ms between two new codes, growing while they do not last
@@ -30,6 +31,7 @@ const find = (selector) => main.querySelector(selector);
 function start() {
   stop();
   offerCopies(main);
+  watchNotices();
   const { live, invite, state, expiresIn } = main.dataset;
   if (!live) return;
   lifetime = Math.max(1, Number(main.dataset.lifetime));
@@ -51,6 +53,54 @@ function attend(live, id) {
     onGone: refresh,
     onTrouble: (lost) => main.toggleAttribute("data-lost", lost),
   });
+}
+
+// The last notices of a bound account
+
+function watchNotices() {
+  const list = find("[data-notices]");
+  if (!list) return;
+  const show = noticesIn(list.parentElement);
+  const here = main.dataset.reach;
+  const { listen: path, poll } = list.dataset;
+  stop = listen(
+    path,
+    ({ state, notices }) => {
+      main.removeAttribute("data-lost");
+      show(notices);
+      // Left, blocked, back, or unbound on the phone: that is another card.
+      if (state !== here) refresh();
+    },
+    { poll, mark: JSON.stringify, onGone: refresh, onTrouble: (lost) => main.toggleAttribute("data-lost", lost) },
+  );
+  find("[data-test-form]").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendTest(event.currentTarget);
+  });
+}
+
+/** Send the form without leaving the page: the list says what becomes of the notice. */
+async function sendTest(form) {
+  if (form.getAttribute("aria-busy")) return;
+  form.setAttribute("aria-busy", "true");
+  const problem = form.querySelector("[data-test-problem]");
+  try {
+    const answer = await fetch(form.action, {
+      method: "POST",
+      headers: { Accept: "application/json" },
+      body: new URLSearchParams(new FormData(form)),
+      credentials: "same-origin",
+    });
+    const said = await answer.json().catch(() => ({}));
+    if (answer.status === 401 || (answer.status === 409 && main.dataset.reach === "bound")) refresh();
+    problem.textContent = said.error?.message ?? "";
+    if (!answer.ok && !said.error) form.submit(); // without a sentence for us: the page that it leads to has one
+  } catch {
+    main.toggleAttribute("data-lost", true);
+  } finally {
+    problem.hidden = !problem.textContent;
+    form.removeAttribute("aria-busy");
+  }
 }
 
 /** A picture that cannot be had is not to be had again at once: a fresh page may have the other route's. */

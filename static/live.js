@@ -16,14 +16,15 @@ const GONE = [401, 403, 404, 410];
 /**
  * Hand each JSON frame of the socket at `path` to `onFrame`, until the returned function is called.
  * `poll` is the address of the same frame by GET. `onGone` is called once when there is nothing more to hear;
- * `onTrouble(true | false)` when neither way works, and when one works again.
+ * `onTrouble(true | false)` when neither way works, and when one works again. `mark` is what of a frame tells whether
+ * anything has changed.
  */
-export function listen(path, onFrame, { poll = null, onGone = () => {}, onTrouble = () => {} } = {}) {
+export function listen(path, onFrame, { poll = null, mark = ({ state }) => state, onGone = () => {}, onTrouble = () => {} } = {}) {
   let socket = null;
   let heard = false; // this socket has spoken
   let failures = 0;
   let lastSign = Date.now();
-  let lastState;
+  let lastMark;
   let stopped = false;
   let polling = false; // polling takes the socket's place
   let asking = null; // the request under way
@@ -41,7 +42,7 @@ export function listen(path, onFrame, { poll = null, onGone = () => {}, onTroubl
   }
 
   function take(frame) {
-    lastState = frame.state;
+    lastMark = mark(frame);
     trouble(false);
     onFrame(frame);
   }
@@ -165,11 +166,11 @@ export function listen(path, onFrame, { poll = null, onGone = () => {}, onTroubl
   /** The socket looks open. Is it? If the server knows more than it told us, it is not. */
   async function check() {
     if (poll && document.visibilityState === "visible") {
-      const known = lastState;
+      const known = lastMark;
       const sign = lastSign;
       const answered = await ask();
       if (stopped) return;
-      if (!answered || (lastState !== known && lastSign === sign)) {
+      if (!answered || (lastMark !== known && lastSign === sign)) {
         connect();
         return;
       }

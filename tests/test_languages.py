@@ -33,7 +33,9 @@ def in_templates() -> set[str]:
 def in_code() -> set[str]:
     """Sentences of refusals, of the handlers' own words, and of what the follower is told."""
     found: set[str] = set()
-    for path in [*(ROOT / "wx" / "service").glob("*.py"), *(ROOT / "wx" / "web").glob("*.py")]:
+    wx = ROOT / "wx"
+    spoken = [wx / "protocol" / "errcode.py", wx / "protocol" / "notice.py"]
+    for path in [*(wx / "service").glob("*.py"), *(wx / "web").glob("*.py"), *spoken]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             # Any literal with the shape of a sentence: capital letter, blanks, an end.

@@ -18,19 +18,22 @@ from wx.service.background import Background
 from wx.service.binding import Bindings
 from wx.service.callback import Callbacks
 from wx.service.codes import Codes
+from wx.service.courier import AT_ONCE, Courier
 from wx.service.followers import Followers
 from wx.service.gate import Gate
 from wx.service.health import Health
 from wx.service.hub import Hub
 from wx.service.inbox import Inbox
 from wx.service.invites import Invites
-from wx.service.notices import Notices
+from wx.service.outbox import Outbox
 from wx.service.passwords import Passwords
+from wx.service.rate import Rate
 from wx.service.replies import Replies
 from wx.service.scan import Scans
 from wx.service.services import Services
 from wx.service.sessions import Sessions
 from wx.service.speech import Speech
+from wx.service.templates import Templates
 from wx.store import database, server_key
 from wx.store.database import Database, DirectoryLock
 from wx.timers import Timer, Timers
@@ -41,6 +44,7 @@ from wx.wechat.client import Client
 from wx.wechat.messages import Messages
 from wx.wechat.oauth import OAuth
 from wx.wechat.qrcode import QRCodes
+from wx.wechat.templates import Templates as TemplateCalls
 from wx.wechat.transport import Transport
 from wx.wechat.users import Users
 
@@ -49,11 +53,12 @@ log = logging.getLogger(__name__)
 # Connections to the platform, so that no crowd of one kind holds up another.
 EXCHANGE_CONNECTIONS = 200  # people who wait for their callback
 PROFILE_CONNECTIONS = 50
-SEND_CONNECTIONS = 20
+SEND_CONNECTIONS = AT_ONCE
 CODE_CONNECTIONS = 20  # people who wait for their code
 DETAIL_CONNECTIONS = 5  # what the platform's events leave out
 TOKEN_CONNECTIONS = 2
 
+TESTS_PER_MINUTE = 10  # test notices for each account
 DRAIN_SECONDS = 8  # that requests in flight may take when the server stops
 # Twice what any handler takes: a request that is somewhat too large gets an answer, not a reset.
 BODY_BYTES = 256 * 1024
@@ -108,6 +113,8 @@ class Server:
         self.config = config
         timers = self._compose(store, key)
         await self.services.inbox.load()
+        await self.services.templates.load()
+        await self._courier.start()
         self.site = make_site(self.services, config, demo_phone=self._demo_phone)
         server = HTTPServer(
             self.site,
@@ -163,14 +170,21 @@ class Server:
             idle_seconds=config.session_idle_seconds,
             seconds=config.session_seconds,
         )
-        notices = Notices(messages, clock, config)
         invites = Invites(store, clock, hub, config, key=key)
         # Before the background, and so closed after it: what goes on there asks the platform.
         users = Users(Client(transport(DETAIL_CONNECTIONS), keeper))
         qr_codes = QRCodes(Client(transport(CODE_CONNECTIONS), keeper))
+        templates = Templates(
+            store, clock, config, TemplateCalls(Client(transport(DETAIL_CONNECTIONS), keeper))
+        )
+        stack.push_async_callback(templates.close)
+        woken = asyncio.Event()
+        outbox = Outbox(store, clock, config, templates, hub, key=key, woken=woken)
+        self._courier = Courier(store, clock, config, outbox, messages, woken=woken)
+        stack.push_async_callback(self._courier.close)
         background = Background()
         stack.push_async_callback(background.close)
-        bindings = Bindings(store, clock, config, notices, background, key=key)
+        bindings = Bindings(store, clock, config, outbox, key=key)
         callbacks = Callbacks(
             store, clock, hub, config, invites, bindings, oauth, background, key=key
         )
@@ -182,9 +196,10 @@ class Server:
             store,
             clock,
             gate=Gate(clock, config),
-            followers=Followers(store, clock, config, users, bindings, background),
+            followers=Followers(store, clock, config, users, bindings, outbox, background),
             scans=Scans(config, hub, invites, bindings, speech),
             replies=Replies(config, bindings, speech),
+            outbox=outbox,
             background=background,
             key=key,
         )
@@ -196,7 +211,9 @@ class Server:
             callbacks=callbacks,
             codes=codes,
             inbox=inbox,
-            notices=notices,
+            outbox=outbox,
+            test_rate=Rate(clock, per_minute=TESTS_PER_MINUTE),
+            templates=templates,
             hub=hub,
             health=Health(store, keeper, hub),
         )
@@ -205,12 +222,15 @@ class Server:
             await invites.purge()
             await bindings.purge()
             await sessions.purge()
+            await outbox.purge()
 
         return Timers(
             [
                 Timer("access token", 1, keeper.refresh_if_due),
                 Timer("expired codes", 1, invites.expire),
                 Timer("bind route", 1, codes.find_out),
+                Timer("outbox", 0.5, self._courier.look),
+                Timer("templates", 1, templates.refresh_if_due),
                 Timer("ended sessions", 0.5, sessions.audit),
                 Timer("old messages", 600, inbox.purge),
                 Timer("housekeeping", 3600, housekeeping),

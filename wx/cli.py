@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import getpass
+import json
 import logging
 import os
 import signal
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wx import __version__, config, logs, rules
-from wx.clock import Clock
+from wx.clock import Clock, when
 from wx.errors import ConfigError, PlatformError, Refused, StartError, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
+WAIT_SECONDS = 60  # for what becomes of a notice, unless said otherwise
+TEXT_BYTES = 64 * 1024  # of a notice's text on standard input; more than any may have
 GIVE_UP_SECONDS = 15  # after the signal to stop, the process ends whatever hangs
 
 
@@ -38,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"wxbind: {error}", file=sys.stderr)
         return error.exit_code
     except Refused as error:
-        print(f"wxbind: {error.message % error.details}", file=sys.stderr)
+        line = " ".join(one % error.details for one in (error.message, error.hint) if one)
+        line = "".join(one if one.isprintable() else " " for one in line)
+        print(f"wxbind: {line}", file=sys.stderr)
         return 1
     except (StorageUnavailable, OSError) as error:
         print(f"wxbind: {error}", file=sys.stderr)
@@ -51,14 +56,56 @@ def main(arguments: list[str] | None = None) -> int:
 def _parse(words: list[str]) -> argparse.Namespace:
     if (not words or words[0].startswith("-")) and not {"-h", "--help", "--version"} & set(words):
         words = ["serve", *words]
-    options = make_parser().parse_args(words)
+    options = make_parser().parse_args(_spelled_out(words))
     if options.verb == "account" and (options.name is None) != (options.action == "list"):
         print("wxbind: account list takes no NAME, the others take one", file=sys.stderr)
         sys.exit(2)
+    if options.verb == "key":
+        _check_key_words(options)
     if options.verb == "menu" and (options.file is None) == (options.action == "push"):
         print("wxbind: menu push takes a FILE, the others take none", file=sys.stderr)
         sys.exit(2)
+    if options.verb == "send":
+        given = [one is not None for one in (options.text, options.template, options.data)]
+        if given not in ([True, False, False], [False, True, True]):
+            print("wxbind: send takes a TEXT, or --template with --data", file=sys.stderr)
+            sys.exit(2)
     return options
+
+
+def _spelled_out(words: list[str]) -> list[str]:
+    """With its seconds after each bare ``--wait``, so that ``send --wait ann hi`` waits for no
+    "ann" seconds."""
+    if words[:1] != ["send"] or "--wait" not in words:
+        return words
+    place = words.index("--wait")
+    try:
+        float(words[place + 1])
+    except (IndexError, ValueError):
+        return [*words[:place], f"--wait={WAIT_SECONDS}", *words[place + 1 :]]
+    return words
+
+
+def _check_key_words(options: argparse.Namespace) -> None:
+    """The name may also come after the scopes, where it looks like one more of them."""
+    from wx.service.api_keys import SCOPES
+
+    *scopes, last = options.scope or [""]
+    if options.name is None and scopes and last not in SCOPES:
+        options.name, options.scope = last, scopes
+    problem = ""
+    unknown = [one for one in options.scope or () if one not in SCOPES]
+    if (options.name is None) != (options.action == "list"):
+        problem = "key list takes no NAME, the others take one"
+    elif (options.action == "add") != bool(options.scope):
+        problem = f"key add takes --scope, the others do not; there are {' '.join(SCOPES)}"
+    elif unknown:
+        problem = f"there is no scope {unknown[0]!r}; there are {' '.join(SCOPES)}"
+    elif options.action != "add" and (options.to is not None or options.expires is not None):
+        problem = "--to and --expires are for key add"
+    if problem:
+        print(f"wxbind: {problem}", file=sys.stderr)
+        sys.exit(2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -94,12 +141,49 @@ def make_parser() -> argparse.ArgumentParser:
     account.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
     )
+    key = verb("key", "manage the API keys of programs", _key)
+    key.add_argument("action", choices=["add", "list", "revoke"])
+    key.add_argument("name", nargs="?", metavar="NAME")
+    key.add_argument(
+        "--scope", nargs="+", action="extend", metavar="SCOPE", help="with add: what it may do"
+    )
+    key.add_argument(
+        "--to", metavar="ACCOUNT", help="with add and the scope serverchan: whom it reaches"
+    )
+    key.add_argument("--expires", type=float, metavar="DAYS", help="with add: how long it holds")
     menu = verb("menu", "show the account's menu, put one up or take it away", _menu)
     menu.add_argument("action", choices=["show", "push", "clear"])
     menu.add_argument(
         "file", nargs="?", metavar="FILE", help="with push: JSON; - is standard input"
     )
+    _add_send(verb("send", "send a notice to the person behind an account", _send))
     return parser
+
+
+def _add_send(send: argparse.ArgumentParser) -> None:
+    """The words of ``send``."""
+    send.add_argument("account", metavar="ACCOUNT", help="the account's name")
+    send.add_argument("text", nargs="?", metavar="TEXT", help="- is standard input")
+    send.add_argument("--template", metavar="ID", help="a template's id, instead of TEXT")
+    send.add_argument("--data", metavar="JSON", help='its fields: {"thing1": "…"}')
+    send.add_argument("--url", default="", help="where a tap leads")
+    send.add_argument(
+        "--channel", default="auto", choices=["auto", "custom", "template", "subscribe"]
+    )
+    send.add_argument(
+        "--expires-in", type=float, metavar="SECONDS", help="that it may wait to be sent"
+    )
+    send.add_argument(
+        "--dry-run", action="store_true", help="say what would be sent, and send nothing"
+    )
+    send.add_argument(
+        "--wait",
+        type=float,
+        nargs="?",
+        const=WAIT_SECONDS,
+        metavar="SECONDS",
+        help=f"for what becomes of it; {WAIT_SECONDS} unless said otherwise",
+    )
 
 
 def _key_parser() -> _Parser:
@@ -281,6 +365,67 @@ def _print_accounts(rows: list[Any]) -> None:
         print("no accounts yet; make one with: wxbind account add NAME", file=sys.stderr)
 
 
+def _key(options: argparse.Namespace) -> int:
+    configuration = _sources(options).config(complete=False)
+    return asyncio.run(_key_work(configuration, options))
+
+
+async def _key_work(configuration: config.Config, options: argparse.Namespace) -> int:
+    from wx.service.api_keys import ApiKeys
+    from wx.store import accounts, database
+    from wx.store.database import Database
+
+    async with await Database.open(configuration.data_dir / database.FILE) as store:
+        keys = ApiKeys(store, Clock())
+        if options.action == "list":
+            names = {one.id: one.name for one in await store.read(accounts.list_all)}
+            _print_keys(await keys.list_all(), names)
+        elif options.action == "revoke":
+            await keys.revoke(options.name)
+            print(f"key {options.name} revoked")
+        else:
+            made = await keys.add(
+                options.name,
+                options.scope,
+                account=options.to or "",
+                expires_in=None if options.expires is None else options.expires * 86400,
+            )
+            # The key alone on standard output: KEY=$(wxbind key add …) takes it.
+            print(made)
+            print(f"key {options.name} added; it is shown this once", file=sys.stderr)
+    return 0
+
+
+def _print_keys(rows: list[Any], names: dict[int, str]) -> None:
+    """A line for each key.
+
+    Args:
+        names: the accounts', by number.
+    """
+
+    def day(at: float | None, otherwise: str) -> str:
+        return otherwise if at is None else when(at)
+
+    table = [("name", "key", "scopes", "last used", "expires", "revoked")]
+    for row in rows:
+        scopes = ",".join(sorted(row.scopes))
+        if row.account_id is not None:
+            scopes += f" to {names.get(row.account_id, '?')}"
+        ends = day(row.expires_at, "-")
+        over = day(row.revoked_at, "-")
+        table.append((row.name, f"{row.prefix}…", scopes, day(row.used_at, "never"), ends, over))
+    if not rows:
+        print(
+            "no keys yet; make one with: wxbind key add NAME --scope notices:write", file=sys.stderr
+        )
+        return
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
+    for line in table:
+        print(
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
 def _ask_password(from_input: bool) -> str:
     if from_input:
         try:
@@ -393,6 +538,57 @@ def _print_pushed(pushed: dict[str, Any], replies: Iterable[rules.Rule]) -> None
             rules.fits(rule, "click", key=key) for rule in replies
         ):
             print(f'wxbind: no reply rule answers a click with the key "{key}"', file=sys.stderr)
+
+
+def _send(options: argparse.Namespace) -> int:
+    from wx import send
+    from wx.service.outbox import Draft
+
+    configuration = _sources(options).config(complete=False)
+    if not configuration.app_id:
+        raise ConfigError(["app_id: is required"])
+    fields: dict[str, str] = {}
+    if options.data is not None:
+        try:
+            fields = _fields(options.data)
+        except (ValueError, RecursionError):
+            print('wxbind: --data is no JSON of the form {"thing1": "…"}', file=sys.stderr)
+            return 2
+    draft = Draft(
+        text=_text(options.text or ""),
+        url=options.url,
+        template_id=options.template or "",
+        fields=fields,
+        wish=options.channel,
+        expires_in=options.expires_in,
+    )
+    logs.set_up(secrets=_secrets(configuration), level=logging.WARNING)
+    if options.dry_run:
+        return asyncio.run(send.dry_run(configuration, options.account, draft))
+    return asyncio.run(send.send(configuration, options.account, draft, wait=options.wait))
+
+
+def _fields(data: str) -> dict[str, str]:
+    """The fields of a template, as ``--data`` gives them.
+
+    Raises:
+        ValueError, RecursionError: it is something else.
+    """
+    fields = json.loads(data)
+    if not isinstance(fields, dict) or not all(isinstance(one, str) for one in fields.values()):
+        raise ValueError
+    return fields
+
+
+def _text(given: str) -> str:
+    """The text of a notice, from standard input where it is ``-``."""
+    try:
+        if given == "-":
+            return _content("-", limit=TEXT_BYTES).decode("utf-8")
+        given.encode()  # bytes of another encoding come as halves of characters
+    except UnicodeError:
+        raise Refused(400, "not-text", "The text is not UTF-8.") from None
+    return given
 
 
 def _run_until_signal(run: Callable[[asyncio.Event], Awaitable[None]]) -> int:

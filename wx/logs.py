@@ -18,7 +18,9 @@ _QUERY = re.compile(
     r"|password|_xsrf)=)[^&\s\"']+",
     re.IGNORECASE,
 )
-_PATHS = re.compile(r"(/(?:b|undo|live)/)[A-Za-z0-9]+")
+_PATHS = re.compile(r"(/(?:b|n|undo|live)/)[A-Za-z0-9]+")
+_KEYS = re.compile(r"\bwx_[0-9A-Za-z]{16,}")  # an API key, or so much of one that it is no name
+_SEND = re.compile(r"(/(?:send/)?)[^/\s?\"']+(\.send\b)")  # ServerChan's addresses
 _BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -57,6 +59,8 @@ class Scrubber(logging.Formatter):
             text = text.replace(secret, "[secret]")
         text = _QUERY.sub(r"\1[secret]", text)
         text = _PATHS.sub(r"\1[secret]", text)
+        text = _SEND.sub(r"\1[secret]\2", text)
+        text = _KEYS.sub("[secret]", text)
         return _BEARER.sub(r"\1[secret]", text)
 
     def _bounded(self, value: object) -> object:

@@ -5,6 +5,8 @@ import hmac
 import secrets
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# Stands in what is kept where a secret belongs: what is kept must give nobody a right.
+MARK = "{secret}"
 LENGTH = 43  # letters and digits that hold 256 bits
 
 
@@ -26,6 +28,17 @@ def new_secret() -> str:
 def new_id() -> str:
     """A name that cannot be guessed, 131 bits as 22 letters and digits; not a right by itself."""
     return new_secret()[:22]
+
+
+def new_ordered_id(now: float) -> str:
+    """As :func:`new_id`, with ``now`` (Unix seconds) in front: the letters of later ones come later,
+    so an index of them grows at its end."""
+    number = int(now * 1000) << 80 | int.from_bytes(secrets.token_bytes(10))
+    letters = []
+    for _ in range(22):
+        number, index = divmod(number, len(_ALPHABET))
+        letters.append(_ALPHABET[index])
+    return "".join(reversed(letters))
 
 
 def derive(key: bytes, purpose: str) -> str:

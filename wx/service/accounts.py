@@ -30,14 +30,7 @@ class Accounts:
         Raises:
             Refused: 400, the name or the password will not do; 409, the name is taken.
         """
-        name = unicodedata.normalize("NFC", name)
-        if not _NAME.fullmatch(name):
-            raise Refused(
-                400,
-                "bad-name",
-                "A name has 1 to 64 letters, digits and . _ @ + - and begins with a letter"
-                " or digit.",
-            )
+        name = proper_name(name)
         passwords.judge(password, name=name)
         kept = await self._passwords.hash(password)
         now = self._clock.now()
@@ -102,3 +95,19 @@ class Accounts:
                 404, "unknown-account", "There is no account of the name %(name)s.", name=name
             )
         return account
+
+
+def proper_name(name: str) -> str:
+    """The name as it is kept.
+
+    Raises:
+        Refused: 400, it will not do.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if not _NAME.fullmatch(name):
+        raise Refused(
+            400,
+            "bad-name",
+            "A name has 1 to 64 letters, digits and . _ @ + - and begins with a letter or digit.",
+        )
+    return name

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from wx import secret
 from wx.clock import Clock
 from wx.config import Config
-from wx.errors import PlatformError, Refused
-from wx.model import Account, Binding, Browser, Follower, Invite, InviteState
-from wx.service.background import Background
-from wx.service.notices import Notices
+from wx.errors import Refused
+from wx.model import Account, Binding, Browser, Invite, InviteState
+from wx.service.outbox import Outbox
 from wx.service.speech import Translate
 from wx.store import accounts, bindings, followers, invites
 from wx.store.database import Database
@@ -42,16 +41,14 @@ class Bindings:
         database: Database,
         clock: Clock,
         config: Config,
-        notices: Notices,
-        background: Background,
+        outbox: Outbox,
         *,
         key: bytes,
     ) -> None:
         self._database = database
         self._clock = clock
         self._config = config
-        self._notices = notices
-        self._background = background
+        self._outbox = outbox
         self._key = key
 
     async def of_account(self, account: Account) -> Binding | None:
@@ -83,20 +80,21 @@ class Bindings:
     async def remove(self, account: Account, browser: Browser, *, translate: Translate) -> bool:
         """Unbind the account; False if it was not bound."""
         now = self._clock.now()
+        # Without a link to undo it: whoever was unbound must not bind themselves again.
+        text = translate("%(account)s: unbound from %(site)s")
 
         def work(conn: sqlite3.Connection) -> Binding | None:
             present = bindings.find_of_account(conn, self._config.app_id, account.id)
             if present:
                 self._end(conn, present, route="page", who=account.name, browser=browser, now=now)
+                self._tell(conn, present.follower.id, account, text, now=now)
             return present
 
         ended = await self._database.write(work)
         if ended is None:
             return False
         log.info("account %s unbound at its page", account.name)
-        # Without a link to undo it: whoever was unbound must not bind themselves again.
-        text = translate("%(account)s: unbound from %(site)s")
-        self._tell(ended.follower, account, text)
+        self._outbox.changed([account.id])
         return True
 
     async def ended_by(self, account: Account) -> str:
@@ -119,7 +117,9 @@ class Bindings:
         now = self._clock.now()
         app_id = self._config.app_id
 
-        def work(conn: sqlite3.Connection) -> tuple[Binding, int]:
+        text = translate("%(account)s: bound to %(site)s")
+
+        def work(conn: sqlite3.Connection) -> None:
             after = now - UNDO_SECONDS
             ended = bindings.find_ended(conn, app_id, account.id, ended_after=after)
             if ended is None or ended[1] != "page":
@@ -127,15 +127,15 @@ class Bindings:
             last = ended[0]
             if bindings.find_of_follower(conn, app_id, last.follower.id):
                 raise taken()
-            return last, self._add(
+            binding_id = self._add(
                 conn, account, last.follower.id, what="restored", route="page", browser=browser,
                 now=now,
             )  # fmt: skip
+            self._tell(conn, last.follower.id, account, text, binding_id=binding_id, now=now)
 
-        last, binding_id = await self._database.write(work)
+        await self._database.write(work)
         log.info("account %s bound again at its page", account.name)
-        text = translate("%(account)s: bound to %(site)s")
-        self._tell(last.follower, account, text, binding_id=binding_id)
+        self._outbox.changed([account.id])
 
     def undo_secret(self, binding_id: int) -> str:
         """What the undo link of a binding carries."""
@@ -231,15 +231,27 @@ class Bindings:
         return Joined("bound", binding_id, mine)
 
     def tell_joined(
-        self, account: Account, follower: Follower, joined: Joined, translate: Translate
+        self,
+        conn: sqlite3.Connection,
+        account: Account,
+        follower_id: int,
+        joined: Joined,
+        translate: Translate,
+        *,
+        now: float,
     ) -> None:
-        """Tell the follower who is bound now, and the one who was before."""
+        """Tell the follower who is bound now, and the one who was before; in the same transaction,
+        so that nobody is bound without a word. The caller calls :meth:`told` afterwards."""
         if joined.replaced:
             text = translate("%(account)s: unbound from %(site)s")
-            self._tell(joined.replaced.follower, account, text)
+            self._tell(conn, joined.replaced.follower.id, account, text, now=now)
         if joined.binding_id is not None:
             text = translate("%(account)s: bound to %(site)s")
-            self._tell(follower, account, text, binding_id=joined.binding_id)
+            self._tell(conn, follower_id, account, text, binding_id=joined.binding_id, now=now)
+
+    def told(self, account: Account) -> None:
+        """What :meth:`tell_joined` keeps is on disk."""
+        self._outbox.changed([account.id])
 
     def _add(
         self,
@@ -282,26 +294,24 @@ class Bindings:
         )
 
     def _tell(
-        self, follower: Follower, account: Account, text: str, *, binding_id: int | None = None
+        self,
+        conn: sqlite3.Connection,
+        follower_id: int,
+        account: Account,
+        text: str,
+        *,
+        binding_id: int | None = None,
+        now: float,
     ) -> None:
-        """Tell the follower on WeChat, in the background, with a link that undoes the binding."""
+        """Tell the follower on WeChat, with a link that undoes the binding where there is one."""
+        undo = {}
+        if binding_id is not None:
+            url = f"{self._config.public_url}/undo/{secret.MARK}"
+            undo = {"url": url, "hidden": undo_purpose(binding_id)}
         message = text % {"account": account.name, "site": self._config.site_name}
-        undo = "" if binding_id is None else f"/undo/{self.undo_secret(binding_id)}"
-        url = f"{self._config.public_url}{undo}" if undo else ""
-        self._background.spawn(self._send(follower, message, url))
-
-    async def _send(self, follower: Follower, message: str, url: str) -> None:
-        if not await self._reachable(follower):
-            return  # they left while it waited
-        try:
-            await self._notices.send(follower.profile.openid, message, url=url)
-        except PlatformError as error:
-            # Not everybody can be reached, and nothing depends on it.
-            log.info("follower %d not told: %s", follower.id, error)
-
-    async def _reachable(self, follower: Follower) -> bool:
-        known = await self._database.read(lambda conn: followers.find(conn, follower.id))
-        return known is not None and known.following is not False
+        self._outbox.tell(
+            conn, account, follower_id, message, binding_id=binding_id, now=now, **undo
+        )
 
 
 def undo_purpose(binding_id: int) -> str:

@@ -9,7 +9,7 @@ from wx import failpoint, secret
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
-from wx.model import Account, Consent, Follower, Invite, InviteState, Profile, Session
+from wx.model import Account, Consent, Invite, InviteState, Profile, Session
 from wx.service.background import Background
 from wx.service.binding import Bindings, Joined
 from wx.service.hub import Hub
@@ -173,7 +173,7 @@ class Callbacks:
         """
         now = self._clock.now()
 
-        def work(conn: sqlite3.Connection) -> tuple[Joined, int, Account, Follower]:
+        def work(conn: sqlite3.Connection) -> tuple[Joined, int, Account]:
             invite = invites.find(conn, invite_id)
             if invite is None or invite.session != session.digest:
                 raise Refused(404, "unknown-invite", "There is no such code on this computer.")
@@ -182,8 +182,7 @@ class Callbacks:
             if follower_id is None or consent is None or not waiting:
                 raise refusal("expired")
             account = accounts.find(conn, invite.account_id)
-            follower = followers.find(conn, follower_id)
-            assert account is not None and follower is not None  # the foreign keys say so
+            assert account is not None  # the foreign key says so
             tries = invites.use_confirm_try(conn, invite_id)
             right = self._digits(invite_id, consent)
             if secret.same(digits.encode(), right.encode()):
@@ -197,21 +196,22 @@ class Callbacks:
                     now=now,
                 )
                 consents.mark_outcome(conn, consent, joined.outcome)
+                self._bindings.tell_joined(conn, account, follower_id, joined, translate, now=now)
             else:
                 joined = Joined(_WRONG)
                 if tries >= CONFIRM_TRIES:
                     invites.mark(conn, invite_id, InviteState.REFUSED)
                     consents.mark_outcome(conn, consent, "refused")
-            return joined, CONFIRM_TRIES - tries, account, follower
+            return joined, CONFIRM_TRIES - tries, account
 
-        joined, left, account, follower = await self._database.write(work)
+        joined, left, account = await self._database.write(work)
         self._hub.publish(invite_id)
         if joined.outcome == _WRONG:
             message = "Wrong digits. Tries left: %(left)d."
             raise Refused(403, "wrong-digits", message, left=max(0, left))
         if joined.outcome != "bound":
             raise refusal(joined.outcome)
-        self._bindings.tell_joined(account, follower, joined, translate)
+        self._bindings.told(account)
 
     async def close(self) -> None:
         """Wait for the exchanges that are under way, for a bounded time."""
@@ -267,18 +267,18 @@ class Callbacks:
             profile_task = asyncio.create_task(self._read_profile(grant), name="profile")
             profile = await self._quick(profile_task)
 
-        def work(conn: sqlite3.Connection) -> tuple[Joined, Follower | None, object]:
-            done = self._complete(conn, state, grant, profile, now)
-            return *done, self._invites.view_of(conn, invite.id)
+        def work(conn: sqlite3.Connection) -> tuple[Joined, object]:
+            joined = self._complete(conn, state, grant, profile, callback.translate, now)
+            return joined, self._invites.view_of(conn, invite.id)
 
-        joined, follower, view = await self._database.write(work)
+        joined, view = await self._database.write(work)
         self._hub.publish(invite.id, view)
         log.info("invite %s: %s", invite.id, joined.outcome)
         if profile_task and profile is None:
             # Not "if it is not done": it may have come while the binding was being written.
             self._background.spawn(self._keep_profile(profile_task, invite.id))
-        if joined.outcome == "bound" and follower:
-            self._bindings.tell_joined(account, follower, joined, callback.translate)
+        if joined.outcome == "bound":
+            self._bindings.told(account)
 
     def _complete(
         self,
@@ -286,11 +286,11 @@ class Callbacks:
         state: bytes,
         grant: Grant,
         profile: Profile | None,
+        translate: Translate,
         now: float,
-    ) -> tuple[Joined, Follower | None]:
+    ) -> Joined:
         """Bind, or wait for the digits, or say why not; the outcome is settled with it."""
         _, invite, account = _find(conn, state)
-        follower = None
         if invite.confirm_until > now or not stands(conn, invite, now=now):
             joined = Joined("used" if invite.state is InviteState.BOUND else "expired")
         else:
@@ -299,11 +299,11 @@ class Callbacks:
                 followers.mark_profile(conn, invite.app_id, profile, now=now)
             elif grant.unionid:
                 followers.mark_unionid(conn, invite.app_id, grant.openid, grant.unionid)
-            follower = followers.find(conn, follower_id)
             joined = self._join(conn, state, invite, account, follower_id, now)
+            self._bindings.tell_joined(conn, account, follower_id, joined, translate, now=now)
         consents.mark_outcome(conn, state, joined.outcome)
         failpoint.here("bind-before-commit")
-        return joined, follower
+        return joined
 
     def _join(
         self,

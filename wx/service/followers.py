@@ -10,12 +10,24 @@ from wx.clock import Clock
 from wx.config import Config
 from wx.errors import PlatformError
 from wx.model import Follower, Profile
-from wx.protocol.incoming import AuthorizationChange, Incoming, Subscribe, Unsubscribe, acted
+from wx.protocol.incoming import (
+    AuthorizationChange,
+    Click,
+    Incoming,
+    Message,
+    Scan,
+    ScanCode,
+    Subscribe,
+    Unsubscribe,
+    acted,
+)
 from wx.service.background import Background
 from wx.service.binding import Bindings
 from wx.service.invites import scene_secret
+from wx.service.outbox import Outbox
 from wx.store import followers
 from wx.store.database import Database
+from wx.store.followers import Act
 from wx.wechat.users import Users
 
 log = logging.getLogger(__name__)
@@ -25,6 +37,9 @@ ASKED_IN_ALL = 100_000  # people who are remembered; the oldest make room
 ASK_AGAIN_SECONDS = 3600
 NO_RIGHT = 48001  # to know anything of its followers (platform document, 11)
 FUTURE_SECONDS = 600  # that the platform's clock may be ahead
+# Customer-service messages that an act allows, and for how many seconds (platform document, 4.4).
+MESSAGE_ALLOWS, MESSAGE_SECONDS = 5, 48 * 3600
+BRIEF_ALLOWS, BRIEF_SECONDS = 3, 60
 
 
 class Followers:
@@ -37,6 +52,7 @@ class Followers:
         config: Config,
         users: Users,
         bindings: Bindings,
+        outbox: Outbox,
         background: Background,
     ) -> None:
         self._database = database
@@ -44,6 +60,7 @@ class Followers:
         self._app_id = config.app_id
         self._users = users
         self._bindings = bindings
+        self._outbox = outbox
         self._background = background
         self._asking: set[int] = set()
         self._withdrawn: set[int] = set()  # of those, who took back the right to it meanwhile
@@ -61,7 +78,7 @@ class Followers:
                 follows, at = isinstance(message, Subscribe), _time_of(message, now)
                 followers.mark_following(conn, app_id, message.sender, follows, at=at)
         acts = {
-            one.sender: _time_of(one, now)
+            one.sender: _act(one, at=_time_of(one, now))
             for one in messages
             if acted(one) and not isinstance(one, Unsubscribe)
         }
@@ -81,7 +98,7 @@ class Followers:
             case Subscribe() if not stale:
                 return self._came(conn, message, follower)
             case Unsubscribe() if not stale:
-                return [partial(log.info, "follower %d unfollowed", follower.id)]
+                return self._left(conn, follower, now=now)
             case AuthorizationChange():
                 return self._authorization(conn, message, follower, now=now)
         return []
@@ -96,6 +113,19 @@ class Followers:
         return [
             partial(log.info, "follower %d follows", follower.id),
             partial(self.ask, follower),
+        ]
+
+    def _left(
+        self, conn: sqlite3.Connection, follower: Follower, *, now: float
+    ) -> list[Callable[[], None]]:
+        """Nothing more is sent to who has left, and what allowed it is over."""
+        followers.mark_window_closed(conn, follower.id)
+        ended = self._outbox.give_up(conn, follower.id, reason="not-following", now=now)
+        bound = self._bindings.of_follower(conn, follower.id)
+        concerned = ended | ({bound[1].id} if bound else set())
+        return [
+            partial(log.info, "follower %d unfollowed", follower.id),
+            partial(self._outbox.changed, concerned),
         ]
 
     def _authorization(
@@ -182,6 +212,15 @@ class Followers:
                 followers.mark_profile(conn, self._app_id, profile, now=now)
 
         await self._database.write(work)
+
+
+def _act(message: Incoming, *, at: float) -> Act:
+    """What somebody did, with the window that it opens."""
+    if isinstance(message, Message):
+        return Act(at, MESSAGE_ALLOWS, at + MESSAGE_SECONDS)
+    if isinstance(message, Subscribe | Scan | Click | ScanCode):
+        return Act(at, brief_left=BRIEF_ALLOWS, brief_ends_at=at + BRIEF_SECONDS)
+    return Act(at)
 
 
 def _time_of(message: Incoming, now: float) -> float:

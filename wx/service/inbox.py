@@ -21,7 +21,8 @@ from wx.rules import Rule
 from wx.service.background import Background
 from wx.service.followers import Followers
 from wx.service.gate import SEEN_SECONDS, Delivery, Gate, Query, Rejected
-from wx.service.replies import MARK, Answer, Replies
+from wx.service.outbox import Outbox
+from wx.service.replies import Answer, Replies
 from wx.service.scan import Scans
 from wx.store import inbox, signatures
 from wx.store.database import Database
@@ -80,6 +81,7 @@ class Inbox:
         followers: Followers,
         scans: Scans,
         replies: Replies,
+        outbox: Outbox,
         background: Background,
         key: bytes,
     ) -> None:
@@ -89,6 +91,7 @@ class Inbox:
         self._followers = followers
         self._scans = scans
         self._replies = replies
+        self._outbox = outbox
         self._background = background
         self._key = key
         self._waiting: list[_Waiting] = []
@@ -276,6 +279,7 @@ class Inbox:
         """Do what a message asks for; the message as it is kept, with its answer."""
         message, now = one.message, one.received_at
         answer = None
+        after += self._outbox.receive(conn, message, follower, now=now)
         if follower:
             after += self._followers.changed(conn, message, follower, now=now)
             if incoming.answerable(message):
@@ -317,7 +321,7 @@ class Inbox:
             shown = secret.derive_digits(self._key, kept.hidden)
         else:
             shown = secret.derive(self._key, kept.hidden)
-        return kept.answer.replace(MARK.encode(), shown.encode())
+        return kept.answer.replace(secret.MARK.encode(), shown.encode())
 
     def _sealed(self, answer: bytes) -> bytes:
         envelope = self._gate.envelope

@@ -22,8 +22,6 @@ from wx.store import followers
 log = logging.getLogger(__name__)
 
 ASKED_SECONDS = 300  # that a yes to "unbind?" may take
-# Stands in an answer where its secret belongs: what is kept must give nobody a right.
-MARK = "{secret}"
 
 BIND, UNBIND, STATUS = "bind", "unbind", "status"
 # What is answered without any rule, written or as the key of a menu's button.

@@ -21,7 +21,7 @@ from wx.service.invites import (
     scene_secret,
     stands,
 )
-from wx.service.replies import MARK, Answer
+from wx.service.replies import Answer
 from wx.service.speech import Speech
 from wx.store import accounts, bindings, consents, invites
 
@@ -116,7 +116,8 @@ class Scans:
             # The new one is told by the answer; the one before is told apart.
             others = replace(joined, binding_id=None)
             say = self._speech.to(joined.replaced.follower)
-            after.append(lambda: self._bindings.tell_joined(account, follower, others, say))
+            self._bindings.tell_joined(conn, account, follower.id, others, say, now=now)
+            after.append(partial(self._bindings.told, account))
         return joined.outcome
 
     def _await_digits(
@@ -140,7 +141,7 @@ class Scans:
         say = self._speech.to(follower)
         text = say("Type these six digits into the page that shows the code: %(digits)s")
         hidden = digits_purpose(invite.id, waiting.confirm_state)
-        return Answer(TextReply(text % {"digits": MARK}), hidden)
+        return Answer(TextReply(text % {"digits": secret.MARK}), hidden)
 
     def _welcome(
         self,
@@ -160,7 +161,7 @@ class Scans:
         }
         if not self._bindings.undoable(conn, binding.id, now=now):
             return Answer(TextReply(text))  # it was made more than a day ago
-        link = f"{self._config.public_url}/undo/{MARK}"
+        link = f"{self._config.public_url}/undo/{secret.MARK}"
         undo = f'<a href="{link}">{say("This was a mistake: undo")}</a>'
         return Answer(
             TextReply(f"{text}\n{undo}\n{say('Possible for a day.')}"), undo_purpose(binding.id)

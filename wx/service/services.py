@@ -9,8 +9,10 @@ from wx.service.health import Health
 from wx.service.hub import Hub
 from wx.service.inbox import Inbox
 from wx.service.invites import Invites
-from wx.service.notices import Notices
+from wx.service.outbox import Outbox
+from wx.service.rate import Rate
 from wx.service.sessions import Sessions
+from wx.service.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Services:
     callbacks: Callbacks
     codes: Codes
     inbox: Inbox
-    notices: Notices
+    outbox: Outbox
+    test_rate: Rate  # of the test notices that an account may ask for
+    templates: Templates
     hub: Hub
     health: Health

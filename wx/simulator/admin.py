@@ -2,16 +2,17 @@
 out."""
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
-from wx.simulator import menu
-from wx.simulator.pushes import Delivery
+from wx.simulator import menu, state
 from wx.simulator.screen import Screen
 from wx.simulator.webhook import WebhookRefused
 from wx.simulator.world import Person
 
 _VERBS = {
-    "answer", "delay", "drop", "hang", "lose_reply", "kill_access_tokens", "release", "clear",
+    "answer", "delay", "drop", "hang", "lose_reply", "cut_reply", "truncate", "sometimes", "down",
+    "up", "kill_access_tokens", "release", "clear",
 }  # fmt: skip
 _SETTINGS = {"allow_ips", "double_callback"}
 # Settings of the sender of pushes, by what they are.
@@ -28,7 +29,12 @@ _PUSH_SETTINGS: dict[str, tuple[type, ...]] = {
     "receipt_delay": (int, float),
     "receipt_first": (bool,),
 }
-_ACTIONS = {"following", "snapshot", "say", "send", "scan", "scan_and_follow", "tap"}
+_ACTIONS = {
+    "following", "blocked", "snapshot", "receipt_status", "say", "send", "scan", "scan_and_follow",
+    "tap", "accept", "reject", "withdraw",
+}  # fmt: skip
+_MOST_PEOPLE = 100_000
+_MOST_TOLD = 10_000  # messages in one answer
 
 
 class Admin(Screen):
@@ -67,12 +73,52 @@ class FaultsAdmin(Admin):
         elif verb in _VERBS:
             try:
                 getattr(faults, verb)(**body)
-            except TypeError as error:
+            except (TypeError, ValueError) as error:
                 self.refuse(str(error))
                 return
         else:
             self.refuse(f"a verb is needed: {', '.join(sorted(_VERBS))}")
             return
+        self.finish({"ok": True})
+
+
+class DownAdmin(Admin):
+    """``POST /admin/down``: ``{"seconds": 5}``; after the answer, connections are refused, these
+    too, for so long."""
+
+    async def post(self) -> None:
+        body = self.body()
+        if body is None:
+            return
+        seconds = body.pop("seconds", None)
+        if body or not _is_number(seconds):
+            self.refuse("seconds are needed, a number")
+            return
+        self.set_header("Connection", "close")
+        await self.finish({"ok": True})
+        self.simulator.go_down_for(seconds)
+
+
+class LimitsAdmin(Admin):
+    """``POST /admin/limits``: ``{"quotas": {path: calls a day}, "rates": {path: calls a minute},
+    "allowed": {"message": [5, 172800]}}``, each in place of what was; null takes one away."""
+
+    def post(self) -> None:
+        body = self.body()
+        if body is None:
+            return
+        world = self.simulator.world
+        try:
+            limits = {name: _limits(name, body.pop(name, {})) for name in ("quotas", "rates")}
+            allowed = _allowed(body.pop("allowed", {}), world.allowed)
+            if body:
+                raise ValueError(f"no such knob: {', '.join(body)}")
+        except ValueError as error:
+            self.refuse(str(error))
+            return
+        for name, given in limits.items():
+            _put(getattr(world, name), given)
+        world.allowed |= allowed
         self.finish({"ok": True})
 
 
@@ -97,10 +143,12 @@ class PushesAdmin(Admin):
 class PeopleAdmin(Admin):
     """``POST /admin/people/ID``: ``{"following": true, "snapshot": false, "say": "hello"}``.
 
-    Also ``"send": {"kind": "location", "label": "…"}`` with the parts of World.send, ``"scan"`` and
-    ``"scan_and_follow"`` with the link of a parametric code, and ``"tap"`` with the key of a menu
-    button or its place, ``[0, 2]``. They are done in this order; ``"shown"`` in the answer is what
-    the phone shows after a scan, ``"opens"`` the link after a tap.
+    Also ``"blocked": true``, ``"receipt_status": "failed: system failed"`` (null: as of everybody),
+    ``"send": {"kind": "location", "label": "…"}`` with the parts of World.send, ``"scan"`` and
+    ``"scan_and_follow"`` with the link of a parametric code, ``"tap"`` with the key of a menu
+    button or its place, ``[0, 2]``, and ``"accept"``, ``"reject"`` and ``"withdraw"`` with the id
+    of a subscription template. They are done in this order; ``"shown"`` in the answer is what the
+    phone shows after a scan, ``"opens"`` the link after a tap.
     """
 
     async def post(self, name: str) -> None:
@@ -115,13 +163,17 @@ class PeopleAdmin(Admin):
         except (LookupError, TypeError, ValueError) as error:
             self.refuse(str(error.args[0]) if error.args else "this cannot be done")
             return
-        self.finish(_person(self, name) | more)
+        self.finish(state.person(person, self.simulator.world) | more)
 
     async def _act(self, person: Person, body: dict[str, Any]) -> dict[str, str]:
         world, phone = self.simulator.world, self.simulator.phone(person.id)
         more = {}
         if "following" in body:
             (world.follow if body["following"] else world.unfollow)(person)
+        if "blocked" in body:
+            (world.block if body["blocked"] else world.unblock)(person)
+        if "receipt_status" in body:
+            person.receipt_status = _status(body["receipt_status"])
         if "snapshot" in body:
             person.snapshot = bool(body["snapshot"])
             world.changed(person)
@@ -135,7 +187,36 @@ class PeopleAdmin(Admin):
             more["shown"] = await phone.scan_and_follow(str(body["scan_and_follow"]))
         if "tap" in body:
             more["opens"] = await phone.tap(*_place(self, body["tap"]))
+        for action in ("accept", "reject", "withdraw"):
+            if action in body:
+                getattr(world, f"{action}_subscription")(person, str(body[action]))
         return more
+
+
+class CrowdAdmin(Admin):
+    """``POST /admin/people``: ``{"add": 1000, "prefix": "p", "following": true}`` adds p0, p1 …,
+    and answers with each one's openid by id."""
+
+    def post(self) -> None:
+        body = self.body()
+        if body is None:
+            return
+        count, prefix = body.pop("add", None), str(body.pop("prefix", "p"))
+        following = bool(body.pop("following", True))
+        if body or not isinstance(count, int) or not 0 <= count <= _MOST_PEOPLE:
+            self.refuse("add is needed, a number of people; known are add, prefix and following")
+            return
+        world = self.simulator.world
+        names = [f"{prefix}{number}" for number in range(count)]
+        if taken := [name for name in names if name in world.people]:
+            self.refuse(f"{taken[0]} is somebody already")
+            return
+        try:
+            people = [world.add_person(name, following=following) for name in names]
+        except ValueError as error:
+            self.refuse(str(error))
+            return
+        self.finish({"people": {one.id: one.openid for one in people}})
 
 
 class WebhookAdmin(Admin):
@@ -193,61 +274,42 @@ class PushAdmin(Admin):
 
 class StateAdmin(Admin):
     """``GET /admin/state``: people, chats, calls, deliveries and the menu; no access token, no code
-    and nothing of the webhook but its address and mode."""
+    and nothing of the webhook but its address and mode. With ``?brief`` without people."""
 
     def get(self) -> None:
         simulator = self.simulator
-        webhook = simulator.webhook
+        webhook, world = simulator.webhook, simulator.world
+        brief = "brief" in self.request.query_arguments
+        people = () if brief else world.people.values()
         self.finish(
             {
-                "people": [_person(self, name) for name in simulator.world.people],
+                "people": [state.person(one, world) for one in people],
+                "counts": state.counts(world),
                 "calls": dict(simulator.calls),
                 "log": [{"path": path, "errcode": errcode} for path, errcode in simulator.log],
                 "webhook": None if webhook is None else {"url": webhook.url, "mode": webhook.mode},
-                "deliveries": [_delivery(one) for one in simulator.deliveries],
-                "menu": simulator.world.menu,
+                "deliveries": [state.delivery(one) for one in simulator.deliveries],
+                "menu": world.menu,
             }
         )
 
 
-def _person(admin: Admin, name: str) -> dict[str, Any]:
-    person = admin.person(name)
-    return {
-        "id": person.id,
-        "openid": person.openid,
-        "nickname": person.nickname,
-        "following": person.following,
-        "snapshot": person.snapshot,
-        "unread": person.unread,
-        "chat": [
-            {
-                "kind": message.kind,
-                "title": message.title,
-                "text": message.text,
-                "fields": message.fields,
-                "url": message.url,
-                "picture": message.picture,
-                "parts": message.parts,
-                "mine": message.mine,
-                "at": message.at,
-            }
-            for message in person.chat
-        ],
-    }
+class AcceptedAdmin(Admin):
+    """``GET /admin/accepted?after=0``: what the account sent and was told "ok" of, in order, from
+    this place on, at most 10,000 of them; ``"next"`` is the place to go on from."""
 
-
-def _delivery(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "person": delivery.person.id,
-        "kind": delivery.kind,
-        "name": delivery.name,
-        "attempt": delivery.attempt,
-        "status": delivery.status,
-        "outcome": delivery.outcome,
-        "reason": delivery.reason,
-        "seconds": round(delivery.seconds, 3),
-        "at": delivery.at,
-    }
+    def get(self) -> None:
+        given = self.get_query_argument("after", "0")
+        if not (given.isascii() and given.isdigit() and len(given) < 10):
+            self.refuse("after must be a number")
+            return
+        after = int(given)
+        accepted = self.simulator.world.accepted
+        told = accepted[after : after + _MOST_TOLD]
+        self.finish(
+            {"accepted": [state.accepted(one) for one in told], "next": after + len(told)}
+            | {"count": len(accepted)}
+        )
 
 
 def _texts(value: object) -> dict[str, Any]:
@@ -264,3 +326,41 @@ def _place(admin: Admin, value: object) -> tuple[int, int | None]:
     if not whole or not isinstance(value, list) or len(value) not in (1, 2):
         raise ValueError("a key or one or two numbers are needed")
     return value[0], value[1] if len(value) == 2 else None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _status(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("a receipt's status is a text")
+    return value
+
+
+def _limits(name: str, value: object) -> dict[str, int | None]:
+    """Calls by path, as JSON gives them."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object: calls by path")
+    for most in value.values():
+        if most is not None and (type(most) is not int or most < 0):
+            raise ValueError(f"{name} must be numbers of calls")
+    return value
+
+
+def _allowed(value: object, known: Mapping[str, object]) -> dict[str, tuple[int, float]]:
+    """What actions allow: messages and seconds, as JSON gives them."""
+    if not isinstance(value, dict) or not set(value) <= set(known):
+        raise ValueError(f"allowed must be an object with some of: {', '.join(known)}")
+    for pair in value.values():
+        if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_number, pair)):
+            raise ValueError("an action allows two numbers: messages and seconds")
+    return {action: (int(count), float(seconds)) for action, (count, seconds) in value.items()}
+
+
+def _put(limits: dict[str, int], given: Mapping[str, int | None]) -> None:
+    for path, most in given.items():
+        if most is None:
+            limits.pop(path, None)
+        else:
+            limits[path] = most

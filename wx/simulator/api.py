@@ -46,20 +46,24 @@ _TEXTS = {
     41004: "appsecret missing",
     41008: "missing code",
     41009: "missing openid",
+    41030: "invalid page",
     42001: "access_token expired",
     42002: "refresh_token expired",
     43001: "require GET method",
     43002: "require POST method",
     43004: "require subscribe",
+    43101: "user refuse to accept the msg",
     44002: "empty post data",
     44004: "empty content",
     45002: "content size out of limit",
     45009: "reach max api daily quota limit",
+    45011: "api minute-quota reach limit, must slower, retry next minute",
     45015: "response out of time limit or subscription is canceled",
     45047: "out of response count limit",
     46003: "menu no exist",
     47001: "data format error",
     48001: "api unauthorized",
+    48006: "forbid to clear quota because of reaching the limit",
 }
 
 
@@ -137,17 +141,21 @@ class Api(RequestHandler):
             return
         answer = self._answer(verb, path)
         await self.before_answer()
-        if fault is not None:
-            answer = self._refusal(Failure(-1))
-        self._send_json(answer)
+        if fault is None:
+            self._send_json(answer)
+        elif fault.kind == "cut_reply":
+            self.simulator.record_answer(path, int(answer.get("errcode", 0)))
+            self.detach().close()
+        elif fault.kind == "truncate":
+            self._send_json(answer, part=0.5)
+        else:
+            self._send_json(self._refusal(Failure(-1)))
 
     def _answer(self, verb: str, path: str) -> dict[str, Any]:
         try:
             if verb != self.verb and type(self) is not Api:
                 raise Failure(43002 if self.verb == "POST" else 43001)
-            limit = self.simulator.world.quotas.get(path)
-            if limit is not None and self.simulator.calls_today(path) > limit:
-                raise Failure(45009)
+            self.simulator.quotas.require(path)
             return self.reply()
         except Failure as failure:
             return self._refusal(failure)
@@ -157,12 +165,14 @@ class Api(RequestHandler):
         rid = f"{moment:08x}-{secrets.randbits(32):08x}-{secrets.randbits(32):08x}"
         return {"errcode": failure.errcode, "errmsg": f"{failure.errmsg} rid: {rid}"}
 
-    def _send_json(self, answer: dict[str, Any], content_type: str | None = None) -> None:
+    def _send_json(
+        self, answer: dict[str, Any], content_type: str | None = None, *, part: float = 1.0
+    ) -> None:
         self.simulator.record_answer(self.request.path, int(answer.get("errcode", 0)))
         text = json.dumps(answer, ensure_ascii=False)
         if self.simulator.world.dirty_nicknames:
             text = text.replace('"nickname": "', '"nickname": "\x08')
-        self._send(text, content_type)
+        self._send(text[: int(len(text) * part)], content_type)
 
     def _send(self, body: str | bytes, content_type: str | None) -> None:
         self.set_header("Content-Type", content_type or self.content_type)

@@ -11,7 +11,18 @@ from tornado.web import Application
 
 from wx.clock import Clock
 from wx.paths import STATIC, TEMPLATES
-from wx.simulator import admin, menu, messages, pages, qrcode, tokens, users, web
+from wx.simulator import (
+    admin,
+    menu,
+    messages,
+    pages,
+    qrcode,
+    quotas,
+    subscriptions,
+    tokens,
+    users,
+    web,
+)
 from wx.simulator.api import Api
 from wx.simulator.faults import Fault, Faults
 from wx.simulator.live import Live
@@ -29,10 +40,11 @@ from wx.simulator.oauth import (
 )
 from wx.simulator.phone import Phone
 from wx.simulator.pushes import Delivery, Pushes
-from wx.simulator.template import SAMPLE
+from wx.simulator.template import SAMPLE, SUBSCRIPTIONS
 from wx.simulator.webhook import Webhook
 from wx.simulator.world import World
 
+_BACKLOG = 1024  # connections that wait to be taken
 LOG_LENGTH = 500  # calls that are remembered, and deliveries
 
 
@@ -70,6 +82,7 @@ class Simulator:
         self.oauth_hosts = oauth_hosts
         self.draw_code = draw_code
         self.template_id = SAMPLE.id
+        self.subscription_id = SUBSCRIPTIONS[0].id
         self.address = "127.0.0.1"
         self.port = 0
         self.calls: Counter[str] = Counter()
@@ -82,26 +95,64 @@ class Simulator:
         self.classic_tokens = tokens.Family(self.world, "74")
         self.stable_tokens = tokens.Family(self.world, "75")
         self.questions: dict[str, Question] = {}
-        self.sent_templates: dict[tuple[str, str], tuple[float, int]] = {}
-        self._calls_by_day: Counter[tuple[str, int]] = Counter()
+        # By openid and client_msg_id: when, and what the call was answered with.
+        self.sent_templates: dict[tuple[str, str], tuple[float, dict[str, object]]] = {}
+        self.quotas = quotas.Quotas(self.world)
         self._call = asyncio.Event()
         self._phones: dict[str, Phone] = {}
         self._server: HTTPServer | None = None
+        self._kept: socket.socket | None = None  # holds the port while nothing listens
+        self._absence: asyncio.Task[None] | None = None
         self.world.watchers.append(lambda person: self._changed())
         self.world.listeners.append(self.pushes.push)
 
     async def start(self, address: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 picks a free one. Raises OSError where the port is taken."""
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        listener = socket.create_server((address, port), family=family)
-        listener.setblocking(False)
+        listener = _bound(address, port)
         self.address, self.port = address, listener.getsockname()[1]
         self.world.base_url = self.base_url
+        self._listen(listener)
+
+    async def go_down(self) -> None:
+        """Cut every connection and refuse new ones, until :meth:`come_back`.
+
+        The port stays ours. What calls had begun is still done; nobody hears of it.
+        """
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.stop()
+        self._kept = _bound(self.address, self.port)
+        await server.close_all_connections()
+
+    async def come_back(self) -> None:
+        """Listen again, at the same port."""
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            self._listen(kept)
+
+    def go_down_for(self, seconds: float) -> None:
+        """Go down in the background, and come back after ``seconds``."""
+        self._absence = asyncio.get_running_loop().create_task(self._stay_away(seconds))
+
+    async def _stay_away(self, seconds: float) -> None:
+        await self.go_down()
+        await asyncio.sleep(seconds)
+        await self.come_back()
+
+    def _listen(self, listener: socket.socket) -> None:
+        listener.listen(_BACKLOG)
         self._server = HTTPServer(self._application(), max_body_size=1 << 20)
         self._server.add_sockets([listener])
 
     async def stop(self) -> None:
         """End every connection, those that hang included; live sockets are told so."""
+        if self._absence is not None:
+            self._absence.cancel()
+            await asyncio.gather(self._absence, return_exceptions=True)
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
         self.faults.release()
         await self.pushes.stop()
         for live in list(self.sockets):
@@ -140,7 +191,7 @@ class Simulator:
     def record_call(self, path: str) -> Fault | None:
         """Count an API call, and give the fault that it meets."""
         self.calls[path] += 1
-        self._calls_by_day[path, tokens.day(self.world.clock)] += 1
+        self.quotas.count(path)
         self._call.set()
         self._call = asyncio.Event()
         return self.faults.take(path)
@@ -174,10 +225,6 @@ class Simulator:
         self.webhook = webhook
         self._changed()
 
-    def calls_today(self, path: str) -> int:
-        """How often a path was called on this day of the platform."""
-        return self._calls_by_day[path, tokens.day(self.world.clock)]
-
     async def called(self, path: str, times: int = 1, *, seconds: float = 10) -> None:
         """Wait until a path was called this often; TimeoutError after ``seconds``."""
         async with asyncio.timeout(seconds):
@@ -203,7 +250,10 @@ class Simulator:
                 (r"/sns/auth", UserTokenCheck),
                 (r"/cgi-bin/message/template/send", messages.TemplateSend),
                 (r"/cgi-bin/message/custom/send", messages.CustomSend),
+                (r"/cgi-bin/message/subscribe/bizsend", subscriptions.BizSend),
                 (r"/cgi-bin/template/get_all_private_template", messages.TemplateList),
+                (r"/wxaapi/newtmpl/gettemplate", subscriptions.SubscriptionTemplates),
+                (r"/cgi-bin/clear_quota", quotas.ClearQuota),
                 (r"/cgi-bin/user/info", users.UserInfo),
                 (r"/cgi-bin/qrcode/create", qrcode.QRCodeCreate),
                 (r"/cgi-bin/showqrcode", qrcode.ShowQRCode),
@@ -224,8 +274,12 @@ class Simulator:
                 (r"/phone/(\w+)/web/https?/.+", web.Web),
                 (r"/phone/(\w+)/live", Live),
                 (r"/admin/faults", admin.FaultsAdmin),
+                (r"/admin/down", admin.DownAdmin),
+                (r"/admin/limits", admin.LimitsAdmin),
+                (r"/admin/people", admin.CrowdAdmin),
                 (r"/admin/people/(\w+)", admin.PeopleAdmin),
                 (r"/admin/state", admin.StateAdmin),
+                (r"/admin/accepted", admin.AcceptedAdmin),
                 (r"/admin/webhook", admin.WebhookAdmin),
                 (r"/admin/push", admin.PushAdmin),
                 (r"/admin/pushes", admin.PushesAdmin),
@@ -239,3 +293,16 @@ class Simulator:
             websocket_ping_interval=20,
             log_function=lambda handler: None,
         )
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    """A socket that has the port, and does not listen yet."""
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setblocking(False)
+        bound.bind((address, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -105,7 +105,7 @@ def tap(world: World, person: Person, i: int, j: int | None, *, scanned: str) ->
     button = _button(world, person, i, j)
     kind, key = button["type"], str(button.get("key", ""))
     if kind in ("click", "scancode_push", "scancode_waitmsg"):
-        world.allow(person, "click", count=3, seconds=60)
+        world.allow(person, "click")
     if kind == "click":
         world.event(person, "CLICK", EventKey=key)
     elif kind == "view":

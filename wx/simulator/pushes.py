@@ -15,15 +15,17 @@ from wx.protocol import xml
 from wx.simulator.oauth import is_loopback
 from wx.simulator.reply import BrokenReply, UndeliveredReply, is_watched, judge
 from wx.simulator.webhook import Stamp, Webhook, WebhookRefused
-from wx.simulator.world import Message, Person
+from wx.simulator.world import Accepted, Message, Person
 
 if TYPE_CHECKING:
     from wx.simulator.app import Simulator
 
 # What the phone shows where an answer is missing or broken; its page translates it.
 OUT_OF_ORDER = "This account's service is out of order. Please try again later."
+BLOCKED = "failed:user block"
 _CONNECTIONS = 1000  # posts that may be under way at once
 _MAX_BODY = 1 << 20  # of an answer
+_FAILED = 1  # no list of these numbers is known; only 0 is success
 _WRONG_TOKEN = "TheTokenOfSomebodyElse"
 
 
@@ -74,8 +76,9 @@ class Pushes:
         reorder: so many pushes of a person are gathered, then posted last one first.
         bad_signature: posts are signed with another token.
         stale: how many seconds a post's timestamp lies back.
-        receipt_status: what receipts say of template messages; those that failed reach no chat,
-            and with "" no receipt comes.
+        receipt_status: what receipts say of the messages that have them: success, or "failed:"
+            and why; those that failed reach no chat, and with "" no receipt comes. A person's own
+            receipt_status goes before it.
         receipt_delay: seconds from the message to its receipt.
         receipt_first: the receipt comes before the answer to the message's sender.
     """
@@ -134,22 +137,22 @@ class Pushes:
             again = replace(delivery, at=now, outcome="", status=None, seconds=0.0, reason="")
             self._start(self._post_again(again, webhook))
 
-    async def receipt(self, person: Person, msgid: int) -> None:
-        """Tell what became of a template message, now or a little later."""
-        if self._simulator.webhook is None or not self.receipt_status:
+    def outcome(self, person: Person) -> str:
+        """What becomes of a message to this person, in a receipt's words."""
+        if person.blocked:
+            return BLOCKED
+        return self.receipt_status if person.receipt_status is None else person.receipt_status
+
+    async def receipt(self, taken: Accepted) -> None:
+        """Tell what became of a message, now or a little later."""
+        if self._simulator.webhook is None or not taken.outcome:
             return
-        event = {
-            "MsgType": "event",
-            "Event": "TEMPLATESENDJOBFINISH",
-            "MsgID": msgid,
-            "Status": self.receipt_status,
-        }
-        push = self._made(person, event)
+        push = self._made(taken.person, _receipt(taken))
         # Out of turn: whoever sent the message may have a post of that turn open.
         if self.receipt_first:
             await self._post_all(push)
         else:
-            self._start(self._post_later(push))
+            self._start(self._post_later(push, self.receipt_delay))
 
     async def check(self, webhook: Webhook) -> None:
         """Have the server send a word back, as the console does (3.1).
@@ -215,8 +218,8 @@ class Pushes:
         for push in reversed(pushes):
             await self._post_all(push)
 
-    async def _post_later(self, push: _Push) -> None:
-        await self._pause(self.receipt_delay)
+    async def _post_later(self, push: _Push, seconds: float) -> None:
+        await self._pause(seconds)
         await self._post_all(push)
 
     async def _post_again(self, delivery: Delivery, webhook: Webhook) -> None:
@@ -225,9 +228,10 @@ class Pushes:
     async def _post_all(self, push: _Push) -> None:
         """Post all copies of a push, and show the answer where one can be seen."""
         answers = await asyncio.gather(*(self._post(push) for _ in range(max(self.duplicate, 1))))
-        if push.person.following and is_watched(push.fields):
+        person = push.person
+        if person.following and not person.blocked and is_watched(push.fields):
             for message in _best(answers):
-                self._world.deliver(push.person, message)
+                self._world.deliver(person, message)
 
     async def _post(self, push: _Push) -> list[Message]:
         """Post one copy until it is answered; what the phone shows of that."""
@@ -336,6 +340,23 @@ class Pushes:
 
 
 _HEADERS = {"User-Agent": "Mozilla/4.0", "Accept": "*/*"}
+
+
+def _receipt(taken: Accepted) -> dict[str, object]:
+    event = {"MsgType": "event"}
+    if taken.channel == "template":
+        return event | {
+            "Event": "TEMPLATESENDJOBFINISH",
+            "MsgID": taken.msgid,
+            "Status": taken.outcome,
+        }
+    sent = {
+        "TemplateId": taken.template_id,
+        "MsgID": taken.msgid,
+        "ErrorCode": 0 if taken.outcome == "success" else _FAILED,
+        "ErrorStatus": taken.outcome.removeprefix("failed:").strip(),
+    }
+    return event | {"Event": "subscribe_msg_sent_event", "SubscribeMsgSentEvent": {"List": sent}}
 
 
 def _post_request(delivery: Delivery) -> HTTPRequest:

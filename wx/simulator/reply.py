@@ -18,6 +18,7 @@ _UNWATCHED = {
     "unsubscribe", "view", "view_miniprogram", "location", "templatesendjobfinish",
     "masssendjobfinish", "freepublishjobfinish", "user_info_modified",
     "user_authorization_revoke", "user_authorization_cancellation", "subscribe_msg_sent_event",
+    "subscribe_msg_popup_event", "subscribe_msg_change_event",
 }  # fmt: skip
 
 

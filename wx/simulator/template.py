@@ -70,9 +70,60 @@ class Template:
         return lines
 
 
+# The first of the account's templates: a title, and when.
 SAMPLE = Template(
     id="SimTemplate0001_noticeThing1Time2_aaaaaaaaa",
     title="系统通知",
     content="内容：{{thing1.DATA}}\n时间：{{time2.DATA}}",
     example="内容：备份已完成\n时间：2024-07-12 09:30",
+)
+
+# More of them, with other types of fields.
+TEMPLATES = (
+    Template(
+        id="SimTemplate0002_alarmOfAMachine_bbbbbbbbbbb",
+        title="设备告警通知",
+        content=(
+            "设备编号：{{character_string1.DATA}}\n告警内容：{{thing2.DATA}}\n"
+            "告警时间：{{time3.DATA}}\n告警级别：{{phrase4.DATA}}"
+        ),
+        example=(
+            "设备编号：srv-03\n告警内容：磁盘已用 91%\n"
+            "告警时间：2024-07-12 09:30:00\n告警级别：严重"
+        ),
+    ),
+    Template(
+        id="SimTemplate0003_paymentOfAnOrder_cccccccccc",
+        title="订单支付成功通知",
+        content=(
+            "订单编号：{{character_string1.DATA}}\n商品名称：{{thing2.DATA}}\n"
+            "数量：{{number3.DATA}}\n支付金额：{{amount4.DATA}}\n支付时间：{{time5.DATA}}"
+        ),
+        example=(
+            "订单编号：20240712001\n商品名称：云服务器续费\n"
+            "数量：1\n支付金额：￥99.00\n支付时间：2024年7月12日 09:30"
+        ),
+    ),
+    Template(
+        id="SimTemplate0004_visitorAtTheDoor_dddddddddd",
+        title="访客到访提醒",
+        content=(
+            "访客姓名：{{name1.DATA}}\n联系电话：{{phone_number2.DATA}}\n"
+            "车牌号码：{{car_number3.DATA}}\n到访日期：{{date4.DATA}}\n状态：{{const5.DATA}}"
+        ),
+        example=(
+            "访客姓名：王小明\n联系电话：0755-1234567\n"
+            "车牌号码：粤B12345\n到访日期：2024年7月12日\n状态：已登记"
+        ),
+    ),
+)
+
+# What people can accept in a pop-up, one notice at a time (4.3).
+SUBSCRIPTIONS = (
+    Template(
+        id="SimSubscribe001_aTaskIsDone_eeeeeeeeeeeeeee",
+        title="任务完成提醒",
+        content="任务名称：{{thing1.DATA}}\n完成时间：{{time2.DATA}}\n备注：{{thing3.DATA}}",
+        example="任务名称：数据库备份\n完成时间：2024-07-12 09:30\n备注：用时 3 分钟",
+    ),
 )

@@ -4,6 +4,7 @@ Plain state and what happens to it in time; the HTTP side is in the other files.
 meant to be read by tests.
 """
 
+import re
 import secrets
 import string
 from collections.abc import Callable, Mapping
@@ -12,11 +13,18 @@ from typing import Any
 
 from wx.clock import Clock
 from wx.simulator import incoming
-from wx.simulator.template import SAMPLE, Template
+from wx.simulator.template import SAMPLE, SUBSCRIPTIONS, TEMPLATES, Template
 
 CODE_SECONDS = 300  # platform document, 2.1
 USER_TOKEN_SECONDS = 7200  # 2.2
 REFRESH_TOKEN_SECONDS = 30 * 86400  # 2.3
+# What an action of a person allows: so many custom messages, in so many seconds (4.4).
+ALLOWED = {
+    "message": (5, 48 * 3600.0),
+    "click": (3, 60.0),
+    "follow": (3, 60.0),
+    "scan": (3, 60.0),
+}
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -25,7 +33,7 @@ def random_text(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-@dataclass
+@dataclass(slots=True)
 class Message:
     """One bubble in a person's chat. ``mine``: the person sent it. ``at`` is Unix seconds.
 
@@ -34,7 +42,8 @@ class Message:
     title, description, url; file: title, description.
     """
 
-    kind: str  # a message type of the platform, "template", or "system": a line of the phone's own
+    # A message type of the platform, "template", "subscription", or "system": the phone's own line.
+    kind: str
     text: str
     at: float
     title: str = ""
@@ -44,6 +53,24 @@ class Message:
     id: int = 0
     picture: str = ""  # the path of a picture at the simulator
     parts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A message that the platform took from the account, whatever became of it then.
+
+    ``outcome`` is what its receipt says, and "" where none is told; ``msgid`` is 0 where there is
+    none.
+    """
+
+    person: "Person"
+    channel: str  # "template", "subscription" or "custom"
+    at: float  # Unix seconds
+    outcome: str = ""
+    msgid: int = 0
+    client_msg_id: str = ""
+    template_id: str = ""
+    message: Message | None = None  # what reached the chat, if it did
 
 
 @dataclass
@@ -81,6 +108,8 @@ class Person:
     privilege: list[str] = field(default_factory=list)
     following: bool = False
     snapshot: bool = False
+    blocked: bool = False  # they follow, and have switched off that they receive anything
+    receipt_status: str | None = None  # what receipts of this person say; None: as of everybody
     followed_at: float = 0.0
     language: str = "zh_CN"  # of the phone
     came_by: str = "ADD_SCENE_SEARCH"  # how the person came to follow (section 6)
@@ -89,6 +118,7 @@ class Person:
     unread: int = 0
     chat: list[Message] = field(default_factory=list)
     allowances: dict[str, Allowance] = field(default_factory=dict)
+    subscriptions: dict[str, int] = field(default_factory=dict)  # sends left, by template id
 
     @property
     def avatar(self) -> str:
@@ -183,7 +213,8 @@ class World:
         self.account_id = "gh_5a17c0de0001"  # the account, as a webhook knows it
         self.base_url = ""  # where the platform's pictures are, once it listens
         self.people = {person.id: person for person in _people()}
-        self.templates: dict[str, Template] = {SAMPLE.id: SAMPLE}
+        self.templates: dict[str, Template] = {one.id: one for one in (SAMPLE, *TEMPLATES)}
+        self.subscription_templates = {one.id: one for one in SUBSCRIPTIONS}
         self.tokens: dict[str, AccessToken] = {}
         self.codes: dict[str, Code] = {}
         self.user_tokens: dict[str, UserToken] = {}
@@ -192,16 +223,43 @@ class World:
         self.menu: dict[str, Any] | None = None  # {"button": […]}, as the platform describes it
         self.menu_id = 0
         self.quotas: dict[str, int] = {}  # calls a day by path; none are limited at first
+        self.rates: dict[str, int] = {}  # calls a minute by path
+        self.allowed = dict(ALLOWED)
         self.messages: list[tuple[Person, Message]] = []  # all that reached a chat, in order
+        self.accepted: list[Accepted] = []  # all that the account sent and was told "ok" of
+        self.repeats = 0  # sends that were answered as the one before with their client_msg_id
         self.watchers: list[Callable[[Person], None]] = []  # told of each change to a person
         self.listeners: list[Callable[[Person, Mapping[str, object]], None]] = []  # of each push
         self._last_message = 0
+        self._by_openid: dict[str, Person] = {}
         for person in self.people.values():
             person.followed_at = clock.now() if person.following else 0.0
 
     def by_openid(self, openid: object) -> Person | None:
         """The person with this openid at this account."""
-        return next((one for one in self.people.values() if one.openid == openid), None)
+        if len(self._by_openid) != len(self.people):
+            self._by_openid = {one.openid: one for one in self.people.values()}
+        return self._by_openid.get(openid) if isinstance(openid, str) else None
+
+    def add_person(self, name: str, *, following: bool = True) -> Person:
+        """One more person, of whose following nothing is pushed.
+
+        Args:
+            name: their id, 1 to 12 letters, digits and underscores; also what they are called.
+
+        Raises:
+            ValueError: somebody has this id already, or it is none.
+        """
+        if name in self.people or not re.fullmatch(r"\w{1,12}", name, re.ASCII):
+            raise ValueError(f"nobody new can be called {name!r}")
+        number, tail = f"{len(self.people) + 1:06d}", name.ljust(19, "-")
+        person = Person(
+            name, name, name, f"oS{number}-{tail}", f"uS{number}-{tail}", 0, "", "", "中国"
+        )
+        person.following = following
+        person.followed_at = self.clock.now() if following else 0.0
+        self.people[name] = person
+        return person
 
     def deliver(self, person: Person, message: Message) -> None:
         """Put a message of the account, or of the person, into the chat."""
@@ -225,7 +283,7 @@ class World:
         person.followed_at = self.clock.now()
         person.followed_code = code
         person.came_by = "ADD_SCENE_QR_CODE" if code else "ADD_SCENE_SEARCH"
-        self.allow(person, "follow", count=3, seconds=60)
+        self.allow(person, "follow")
         self.changed(person)
         if code is None:
             self.event(person, "subscribe", EventKey="")
@@ -236,10 +294,46 @@ class World:
         """The person leaves; the chat stays readable, and every window closes."""
         if not person.following:
             return
-        person.following = False
+        person.following = person.blocked = False
         person.allowances.clear()
         self.changed(person)
         self.event(person, "unsubscribe", EventKey="")
+
+    def block(self, person: Person) -> None:
+        """A follower receives nothing any more; only the receipts tell the account."""
+        if person.blocked or not person.following:
+            return
+        person.blocked = True
+        person.allowances.clear()
+        self.changed(person)
+
+    def unblock(self, person: Person) -> None:
+        """The follower receives again; what was sent meanwhile does not come."""
+        if person.blocked:
+            person.blocked = False
+            self.changed(person)
+
+    def accept_subscription(self, person: Person, template_id: str) -> None:
+        """In a pop-up, the person accepts one more notice of this template (4.3)."""
+        self._require_subscription(template_id)
+        person.subscriptions[template_id] = person.subscriptions.get(template_id, 0) + 1
+        self.changed(person)
+        self._answer_popup(person, template_id, "accept")
+
+    def reject_subscription(self, person: Person, template_id: str) -> None:
+        """In a pop-up, the person says no; what they accepted before stays."""
+        self._require_subscription(template_id)
+        self._answer_popup(person, template_id, "reject")
+
+    def withdraw_subscription(self, person: Person, template_id: str) -> None:
+        """In the settings, the person takes back what they accepted."""
+        self._require_subscription(template_id)
+        if not person.subscriptions.pop(template_id, 0):
+            return
+        self.changed(person)
+        answer = {"TemplateId": template_id, "SubscribeStatusString": "reject"}
+        change = {"List": answer}
+        self.event(person, "subscribe_msg_change_event", SubscribeMsgChangeEvent=change)
 
     def say(self, person: Person, text: str) -> None:
         """The person writes to the account: five custom messages in 48 hours are allowed (4.4)."""
@@ -260,7 +354,7 @@ class World:
         message = Message(kind, text, self.clock.now(), mine=True, parts=known)
         if picture := known.get("picture", ""):
             message.picture = self.pictures[known["media_id"]] = picture
-        self.allow(person, "message", count=5, seconds=48 * 3600)
+        self.allow(person, "message")
         self.deliver(person, message)
         fields = incoming.fields(kind, text, known, base_url=self.base_url)
         # 63 bits, far above what a double can count: a receiver must keep it exactly.
@@ -283,7 +377,7 @@ class World:
         if not person.following:
             person.scanned = code
             return "profile"
-        self.allow(person, "scan", count=3, seconds=60)
+        self.allow(person, "scan")
         self.event(person, "SCAN", EventKey=code.scene, Ticket=code.ticket)
         return "chat"
 
@@ -314,8 +408,11 @@ class World:
             person.unread = 0
             self.changed(person)
 
-    def allow(self, person: Person, action: str, *, count: int, seconds: float) -> None:
-        """A person's action renews what the account may send."""
+    def allow(self, person: Person, action: str) -> None:
+        """A person's action, a key of ``allowed``, renews what the account may send for it."""
+        if person.blocked or not person.following:
+            return
+        count, seconds = self.allowed[action]
         person.allowances[action] = Allowance(count, self.clock.monotonic() + seconds)
 
     def changed(self, person: Person) -> None:
@@ -336,9 +433,20 @@ class World:
             "CreateTime": int(self.clock.now()),
         }
 
+    def _require_subscription(self, template_id: str) -> None:
+        if template_id not in self.subscription_templates:
+            raise LookupError(f"no subscription template has the id {template_id!r}")
+
+    def _answer_popup(self, person: Person, template_id: str, answer: str) -> None:
+        told = {"TemplateId": template_id, "SubscribeStatusString": answer, "PopupScene": "2"}
+        popup = {"List": told}
+        self.event(person, "subscribe_msg_popup_event", SubscribeMsgPopupEvent=popup)
+
     def _push(self, person: Person, fields: Mapping[str, object]) -> None:
-        # Who does not follow can neither write nor tap: only the end of following is told.
-        if not person.following and fields.get("Event") != "unsubscribe":
+        # Who does not follow can neither write nor tap: only the end of following is told, and what
+        # they do with subscriptions, for which nobody needs to follow.
+        name = str(fields.get("Event", ""))
+        if not person.following and name != "unsubscribe" and not name.startswith("subscribe_msg"):
             return
         for listener in list(self.listeners):
             listener(person, self.header(person) | dict(fields))

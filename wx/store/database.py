@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 FILE = "wxbind.db"
+LOCK = "lock"
+LOOK_SECONDS = 0.05  # far more than looking whether the lock is held takes
 BUSY_MILLISECONDS = 5000
 BATCH = 256  # transactions that share a commit at most
 
@@ -48,16 +51,40 @@ class DirectoryLock:
 
     def __init__(self, data_dir: Path) -> None:
         make_private(data_dir)
-        self._file = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        self._file = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if _lock(self._file, fcntl.LOCK_EX):
+            return
+        # Somebody who only looked whether it is held (is_held) has let it go by then.
+        time.sleep(LOOK_SECONDS)
+        if not _lock(self._file, fcntl.LOCK_EX):
             os.close(self._file)
-            raise AlreadyRunning(f"another wxbind is running on {data_dir}") from None
+            raise AlreadyRunning(f"another wxbind is running on {data_dir}")
 
     def close(self) -> None:
         """Let the next process have the directory."""
         os.close(self._file)
+
+
+def is_held(data_dir: Path) -> bool:
+    """Whether a process, say a server, holds a data directory now."""
+    try:
+        file = os.open(data_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False  # nobody ever held it
+    try:
+        # Shared, so that two who look are not in each other's way.
+        return not _lock(file, fcntl.LOCK_SH)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, kind: int) -> bool:
+    """Lock an open file, if that can be had at once."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def make_private(data_dir: Path) -> None:

@@ -2,9 +2,21 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from wx.model import Follower, Profile
+
+
+class Act(NamedTuple):
+    """Something that somebody did at a time, and the window for customer-service messages that it
+    opens: how many until when, for the two kinds of window; 0 for none."""
+
+    at: float
+    window_left: int = 0
+    window_ends_at: float = 0.0
+    brief_left: int = 0
+    brief_ends_at: float = 0.0
 
 
 def use(conn: sqlite3.Connection, app_id: str, openid: str) -> int:
@@ -22,7 +34,16 @@ def use(conn: sqlite3.Connection, app_id: str, openid: str) -> int:
 def find(conn: sqlite3.Connection, follower_id: int) -> Follower | None:
     """The follower with this number."""
     row = conn.execute("SELECT * FROM followers WHERE id = ?", (follower_id,)).fetchone()
-    return row and _follower(row)
+    return row and made(row)
+
+
+def find_all(conn: sqlite3.Connection, follower_ids: Iterable[int]) -> dict[int, Follower]:
+    """Those of the followers with these numbers that are still known, by number."""
+    wanted = list(set(follower_ids))
+    rows = conn.execute(
+        f"SELECT * FROM followers WHERE id IN ({', '.join('?' * len(wanted))})", wanted
+    )
+    return {row["id"]: made(row) for row in rows}
 
 
 def find_by_openid(conn: sqlite3.Connection, app_id: str, openid: str) -> Follower | None:
@@ -30,33 +51,41 @@ def find_by_openid(conn: sqlite3.Connection, app_id: str, openid: str) -> Follow
     row = conn.execute(
         "SELECT * FROM followers WHERE app_id = ? AND openid = ?", (app_id, openid)
     ).fetchone()
-    return row and _follower(row)
+    return row and made(row)
 
 
 def mark_acted(
-    conn: sqlite3.Connection, app_id: str, acts: Mapping[str, float]
+    conn: sqlite3.Connection, app_id: str, acts: Mapping[str, Act]
 ) -> dict[str, Follower]:
     """People did something in the chat, so they were following then; each as they are now.
 
     A later unfollowing that was told first is not undone by it, nor one of the same second: whoever
-    has just begun to follow is marked by that alone.
+    has just begun to follow is marked by that alone. Each act renews its own kind of window.
 
     Args:
-        acts: when each of them did, by openid.
+        acts: what each of them did, by openid.
     """
     if not acts:
         return {}
     # One statement for all: each costs a turn of the interpreter's lock.
-    marks = ", ".join(["(?, ?, 1, ?)"] * len(acts))
+    marks = ", ".join(["(?, ?, 1, ?, ?, ?, ?, ?)"] * len(acts))
     rows = conn.execute(
-        f"""INSERT INTO followers (app_id, openid, following, acted_at) VALUES {marks}
+        f"""INSERT INTO followers (app_id, openid, following, acted_at, window_left,
+                                   window_ends_at, brief_left, brief_ends_at) VALUES {marks}
                ON CONFLICT (app_id, openid) DO UPDATE
               SET following = iif(coalesce(follow_changed_at, 0) < excluded.acted_at, 1, following),
-                  acted_at = max(coalesce(acted_at, 0), excluded.acted_at)
+                  acted_at = max(coalesce(acted_at, 0), excluded.acted_at),
+                  blocked_at = iif(blocked_at < excluded.acted_at, NULL, blocked_at),
+                  window_left = iif(excluded.window_ends_at >= window_ends_at
+                                    AND excluded.window_left, excluded.window_left, window_left),
+                  window_ends_at = max(window_ends_at, excluded.window_ends_at),
+                  brief_left = iif(excluded.brief_ends_at >= brief_ends_at
+                                   AND excluded.brief_left, excluded.brief_left, brief_left),
+                  brief_ends_at = max(brief_ends_at, excluded.brief_ends_at)
            RETURNING *""",
-        [value for openid, at in acts.items() for value in (app_id, openid, at)],
+        [value for openid, act in acts.items() for value in (app_id, openid, *act)],
     ).fetchall()
-    return {row["openid"]: _follower(row) for row in rows}
+    return {row["openid"]: made(row) for row in rows}
 
 
 def mark_following(
@@ -78,6 +107,36 @@ def mark_following(
         ).rowcount
         == 1
     )
+
+
+def mark_message_used(conn: sqlite3.Connection, follower_id: int, *, now: float) -> None:
+    """One of the customer-service messages that are allowed is being used: of the window that ends
+    first, while it lasts."""
+    conn.execute(
+        """UPDATE followers
+              SET brief_left = brief_left - (brief_left > 0 AND brief_ends_at > ?1),
+                  window_left = window_left - (window_left > 0
+                                               AND NOT (brief_left > 0 AND brief_ends_at > ?1))
+            WHERE id = ?2""",
+        (now, follower_id),
+    )
+
+
+def mark_window_closed(conn: sqlite3.Connection, follower_id: int) -> None:
+    """The platform lets no more customer-service messages through."""
+    conn.execute(
+        "UPDATE followers SET window_left = 0, brief_left = 0 WHERE id = ?", (follower_id,)
+    )
+
+
+def mark_left(conn: sqlite3.Connection, follower_id: int) -> None:
+    """The platform says that the follower is none; an event of their coming back says otherwise."""
+    conn.execute("UPDATE followers SET following = 0 WHERE id = ?", (follower_id,))
+
+
+def mark_blocked(conn: sqlite3.Connection, follower_id: int, *, at: float) -> None:
+    """The platform says that the follower receives nothing."""
+    conn.execute("UPDATE followers SET blocked_at = ? WHERE id = ?", (at, follower_id))
 
 
 def mark_origin(
@@ -163,7 +222,7 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
               SET openid = 'forgotten:' || id, unionid = '', nickname = '', sex = 0,
                   province = '', city = '', country = '', avatar = '', privilege = '[]',
                   read_at = NULL, came_by = '', scene = '', language = '', acted_at = NULL,
-                  unbind_asked_at = NULL, follow_changed_at = NULL
+                  unbind_asked_at = NULL, follow_changed_at = NULL, blocked_at = NULL
             WHERE openid NOT LIKE 'forgotten:%' AND coalesce(following, 0) = 0
               AND EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id)
               AND NOT EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id
@@ -182,7 +241,8 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
     )
 
 
-def _follower(row: sqlite3.Row) -> Follower:
+def made(row: sqlite3.Row) -> Follower:
+    """The follower in a row that holds all columns of the table."""
     profile = Profile(
         openid=row["openid"],
         unionid=row["unionid"],
@@ -206,4 +266,9 @@ def _follower(row: sqlite3.Row) -> Follower:
         scene=row["scene"],
         language=row["language"],
         unbind_asked_at=row["unbind_asked_at"],
+        window_left=row["window_left"],
+        window_ends_at=row["window_ends_at"],
+        brief_left=row["brief_left"],
+        brief_ends_at=row["brief_ends_at"],
+        blocked_at=row["blocked_at"],
     )

@@ -138,8 +138,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE consents ADD COLUMN route TEXT NOT NULL DEFAULT 'oauth'",
     ),
     (
-        # What we send. Only the first unsettled notice of a follower has a due_at: the next one gets
-        # its own when that is settled, so that notices leave in the order they came.
+        # What we send. Of the notices that wait for a follower only the first has a due_at: the
+        # next one gets its own when that is settled, so that they leave in the order they came.
         """CREATE TABLE outbox (
             number       INTEGER PRIMARY KEY,           -- the order of acceptance
             id           TEXT NOT NULL UNIQUE,
@@ -150,7 +150,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             origin       TEXT NOT NULL,                 -- key NAME, send, page, bind
             request_id   INTEGER REFERENCES requests ON DELETE SET NULL,
             wish         TEXT NOT NULL,                 -- auto, custom, template, subscribe
-            text         TEXT NOT NULL,                 -- '' for a template's fields, or once forgotten
+            text         TEXT NOT NULL,                 -- '' for a template, or once forgotten
             url          TEXT NOT NULL,
             hidden       TEXT NOT NULL,                 -- what the secret in url is derived from
             template_id  TEXT NOT NULL,                 -- '' for a text
@@ -173,6 +173,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX outbox_due ON outbox (due_at) WHERE due_at IS NOT NULL",
         """CREATE INDEX outbox_waiting ON outbox (follower_id, number)
             WHERE state IN ('queued', 'sending')""",
+        "CREATE INDEX outbox_by_end ON outbox (expires_at) WHERE state = 'queued'",
         "CREATE INDEX outbox_of_account ON outbox (account_id, number)",
         "CREATE INDEX outbox_by_platform_id ON outbox (platform_id) WHERE platform_id <> ''",
         "CREATE INDEX outbox_of_request ON outbox (request_id) WHERE request_id IS NOT NULL",

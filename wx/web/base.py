@@ -205,11 +205,14 @@ class Base(RequestHandler):
     site: Site
     session: Session | None = None
     account: Account | None = None
+    hint = ""  # what a program is told beside an error, and what else
+    more: Mapping[str, object] = {}
     page = ""  # the address under which this page can be had in the other language
     any_host = False  # for those who ask by the machine's address, such as a watchdog
     needs_session = True  # look up who is signed in
     for_programs = False  # answers in JSON unless HTML is asked for
     body_limit: int | None = 64 * 1024  # bytes; the server itself lets through more
+    messages: Mapping[int, str] = _MESSAGES  # what an error says when nobody said more, by status
 
     def initialize(self) -> None:
         self.site = cast(Site, self.application)
@@ -356,9 +359,11 @@ class Base(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
         code, message, details = "error", "", {}
+        self.hint, self.more = "", {}
         if isinstance(error, Refused):
             status_code, code = error.status, error.code
             message, details = error.message, error.details
+            self.hint, self.more = self._filled(error.hint, details), error.more
         elif isinstance(error, StorageUnavailable):
             status_code, code = 503, "storage-unavailable"
         elif isinstance(error, HTTPInputError):
@@ -371,20 +376,27 @@ class Base(RequestHandler):
             self.set_header("Retry-After", str(int(wait) + 1))
         if code == "error":
             code = _code(status_code)
-        message = message or _MESSAGES.get(status_code, "Please try again later.")
+        message = message or self.messages.get(status_code, "Please try again later.")
         if status_code == 421:
             details = {"site": self.config.public_url}
-        sentence = self._plain(message)
-        self.finish_error(status_code, code, sentence % details if details else sentence)
+        self.finish_error(status_code, code, self._filled(message, details))
+
+    def _filled(self, message: str, details: Mapping[str, object]) -> str:
+        """A sentence in the reader's language; a "%" of one without values stays as it is."""
+        sentence = self._plain(message) if message else ""
+        return sentence % details if details else sentence
 
     def finish_error(self, status: int, code: str, sentence: str) -> None:
         """Answer with an error as a page, or as JSON for a program."""
         if self.wants_json():
-            self.finish({"error": {"code": code, "message": sentence, "hint": ""}})
+            told = {"code": code, "message": sentence, "hint": self.hint}
+            self.finish({"error": {**self.more, **told}})
             return
         title = self._plain(_TITLES.get(status, "That did not work"))
         try:
-            retry = self.request.path if self.request.method == "GET" and status >= 500 else None
+            # An address that is nothing is not shown again: it may be somebody's secret.
+            again = self.request.method == "GET" and not isinstance(self, NotFound)
+            retry = self.request.path if again and status >= 500 else None
             page = self.render_string(
                 "error.html",
                 status=status,

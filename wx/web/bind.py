@@ -1,4 +1,4 @@
-"""The bind page and what it sends: new codes, how they stand, the test notice, unbinding."""
+"""The bind page and what it sends: new codes, how they stand, a test notice, unbinding."""
 
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -8,7 +8,8 @@ from wx.errors import Refused
 from wx.model import Binding, InviteState, Profile
 from wx.service.codes import OAUTH, SCAN
 from wx.service.invites import View
-from wx.web import qr
+from wx.service.outbox import Draft
+from wx.web import notice, qr
 from wx.web.base import ANY, Base, Page, one
 
 # What the status line says; the words of a live frame's "message".
@@ -23,6 +24,11 @@ STATES = {
 }
 PRESS = "Press “Bind this WeChat”."
 CONFIRM = "Type the six digits that your phone shows."
+# Who would not get a test notice: by how they can be reached, the code and the sentence.
+_UNREACHED = {
+    "left": ("not-following", notice.YOURS["not-following"]),
+    "blocked": ("blocked", notice.YOURS["blocked"]),
+}
 
 
 def avatar_of(profile: Profile, config: Config) -> str:
@@ -93,6 +99,7 @@ class Card(Page):
         self.render(
             "bind.html",
             binding=binding and self._binding(binding),
+            notices=await notice.frame(self, account) if binding and not view else None,
             invite=invite,
             follow_qr="/follow-qr" if self.config.follow_qr else None,
             inside_wechat=self.inside_wechat,
@@ -122,7 +129,7 @@ class Card(Page):
             avatar=avatar_of(profile, self.config) or self.static_url("avatar.svg"),
             bound_at=binding.bound_at,
             route=binding.route,
-            reachable=binding.follower.following is not False,
+            reach=notice.reach(binding),
         )
 
     async def _invite(self, view: View) -> "_Attributes":
@@ -276,10 +283,13 @@ class TestNotice(Form):
         binding = await self.services.bindings.of_account(account)
         if binding is None:
             raise Refused(409, "not-bound", "This account is not bound to a WeChat.")
+        if (reach := notice.reach(binding)) in _UNREACHED:
+            raise Refused(409, *_UNREACHED[reach])
+        self.services.test_rate.take(account.id)
         # Short, so that a template's field takes it whole.
         text = self.say("Test notice for %(account)s", account=account.name)
-        await self.services.notices.send_test(binding, text)
-        self.done({"state": "sent"}, word="test")
+        [put] = await self.services.outbox.put([account.name], Draft(text=text), origin="page")
+        self.done({"state": put.state, "id": put.id}, word="test")
 
 
 class Remove(Form):

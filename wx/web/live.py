@@ -1,7 +1,8 @@
-"""The live socket: the present state first, then each change."""
+"""The live sockets: the present state first, then each change."""
 
 import asyncio
 import logging
+from typing import Any
 
 from tornado.escape import json_encode
 from tornado.httputil import HTTPHeaders
@@ -9,10 +10,11 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from wx.errors import Refused, StorageUnavailable
+from wx.model import Account, Session
+from wx.service import outbox
 from wx.service.invites import View
-from wx.web import client
+from wx.web import bind, client, notice
 from wx.web.base import Base
-from wx.web.bind import frame
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +23,7 @@ SIGNED_OUT = 4401  # close code: do not come back with this session
 
 
 class Live(WebSocketHandler, Base):
-    """One page that waits for its invite.
+    """One page that waits for changes of its topic.
 
     Changes are not queued: a change marks the socket, and whoever writes sends how things stand
     then. So a slow peer costs one frame at most, and never misses the last state.
@@ -30,9 +32,26 @@ class Live(WebSocketHandler, Base):
     topic = ""
     key = b""
     peer = ""
+    pause = 0.0  # seconds between two frames: what changes meanwhile is one frame
     _marked = False
-    _news: View | None = None
+    _news: object = None
     _writing: "asyncio.Task[None] | None" = None
+
+    async def find_topic(self, session: Session, account: Account) -> str:
+        """What the page waits for.
+
+        Raises:
+            Refused: it may not.
+        """
+        raise NotImplementedError
+
+    async def frame(self, news: object) -> dict[str, Any]:
+        """How things stand.
+
+        Args:
+            news: what came with the last change, if anything did.
+        """
+        raise NotImplementedError
 
     async def prepare(self) -> None:
         await super().prepare()
@@ -41,10 +60,9 @@ class Live(WebSocketHandler, Base):
         same_site = self.request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
         if self.request.headers.get("Origin") != self.config.public_url or not same_site:
             raise HTTPError(403)
-        if self.session is None:
+        if self.session is None or self.account is None:
             raise Refused(403, "signed-out", "Your session is over. Please sign in again.")
-        self.topic = self.path_args[0]
-        await self.services.invites.view(self.topic, self.session)
+        self.topic = await self.find_topic(self.session, self.account)
         self.peer = self.address
         self.services.hub.admit(
             session=self.session.digest, address=self.peer, near=client.near(self.peer)
@@ -71,7 +89,7 @@ class Live(WebSocketHandler, Base):
     def changed(self, news: object = None) -> None:
         """Send how things stand, after what is being sent now."""
         self._marked = True
-        self._news = news if isinstance(news, View) else None
+        self._news = news
         if self._writing is None:
             self._writing = asyncio.create_task(self._write())
 
@@ -92,15 +110,15 @@ class Live(WebSocketHandler, Base):
         self.account = self.current_user = None
 
     async def _write(self) -> None:
-        assert self.session is not None
         try:
             while self._marked:
                 self._marked = False
-                view, self._news = self._news, None
-                if view is None:
-                    view = await self.services.invites.view(self.topic, self.session)
+                news, self._news = self._news, None
+                frame = await self.frame(news)
                 async with asyncio.timeout(WRITE_SECONDS):
-                    await self.write_message(json_encode(frame(self, view)))
+                    await self.write_message(json_encode(frame))
+                if self.pause:
+                    await asyncio.sleep(self.pause)
         except WebSocketClosedError:
             pass
         except Refused:
@@ -115,3 +133,32 @@ class Live(WebSocketHandler, Base):
         """End the connection without waiting for a peer that does not read."""
         if self.ws_connection and self.ws_connection.stream:
             self.ws_connection.stream.close()
+
+
+class LiveInvite(Live):
+    """A page that waits for its invite."""
+
+    async def find_topic(self, session: Session, account: Account) -> str:
+        invite_id: str = self.path_args[0]
+        await self.services.invites.view(invite_id, session)
+        return invite_id
+
+    async def frame(self, news: object) -> dict[str, Any]:
+        assert self.session is not None
+        if isinstance(news, View):
+            return bind.frame(self, news)
+        return bind.frame(self, await self.services.invites.view(self.topic, self.session))
+
+
+class LiveNotices(Live):
+    """A page that shows what became of its account's last notices."""
+
+    pause = 0.1
+    _owner: Account
+
+    async def find_topic(self, session: Session, account: Account) -> str:
+        self._owner = account
+        return outbox.topic(account.id)
+
+    async def frame(self, news: object) -> dict[str, Any]:
+        return await notice.frame(self, self._owner)

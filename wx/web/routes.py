@@ -16,7 +16,7 @@ from tornado.routing import URLSpec
 from wx.config import Config
 from wx.paths import STATIC, TEMPLATES
 from wx.service.services import Services
-from wx.web import bind, callback, files, health, live, login, phone, webhook
+from wx.web import bind, callback, files, health, live, login, notice, phone, webhook
 from wx.web.base import NotFound, Site, Static
 
 _SECRET = r"([0-9A-Za-z]{43})"
@@ -32,10 +32,13 @@ ROUTES: list[tuple[str, Any]] = [
     (rf"/bind/invites/{_ID}/qr\.svg", bind.InvitePicture),
     (r"/bind/confirm", bind.Confirm),
     (r"/bind/test", bind.TestNotice),
+    (r"/bind/notices", notice.Notices),
     (r"/bind/remove", bind.Remove),
     (r"/bind/restore", bind.Restore),
-    (rf"/live/{_ID}", live.Live),
+    (r"/live/notices", live.LiveNotices),
+    (rf"/live/{_ID}", live.LiveInvite),
     (rf"/b/{_SECRET}", phone.Scan),
+    (rf"/n/{_SECRET}", notice.Whole),
     (rf"/undo/{_SECRET}", phone.Undo),
     (r"/callback", callback.CallbackPage),
     (r"/MP_verify_([A-Za-z0-9]{1,64})\.txt", files.DomainVerification),

@@ -1,0 +1,705 @@
+"""The outbox: the one door for everything that is sent. What it takes is on disk; the courier
+delivers it; the platform's receipts close it."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from urllib.parse import urlsplit
+
+from wx import failpoint, secret
+from wx.clock import Clock
+from wx.config import Config
+from wx.errors import Refused
+from wx.model import Account, ApiKey, Follower, Notice, NoticeState
+from wx.protocol import answer
+from wx.protocol import notice as form
+from wx.protocol.incoming import Incoming, SubscriptionAnswers, TemplateReceipt
+from wx.service import channel
+from wx.service.channel import CUSTOM, SUBSCRIBE, Choice, Known
+from wx.service.hub import Hub
+from wx.service.templates import Templates
+from wx.store import accounts, bindings, followers, outbox, subscriptions
+from wx.store.database import Database
+from wx.store.outbox import Receipt, Recipient
+
+log = logging.getLogger(__name__)
+
+RECIPIENTS = 1000
+TEXT_CHARACTERS = 10_000
+URL_CHARACTERS = 1000
+FIELDS = 50
+IDEMPOTENT_SECONDS = 72 * 3600
+PAGE_SECONDS = 30 * 86400
+ROW_SECONDS = 90 * 86400
+RECEIPT_SECONDS = 86400  # that a receipt may come before our own commit, and far more
+LOOK_SECONDS = 1.0  # that the list of templates may be waited for
+PURGE_ROWS = 1000  # in one transaction
+WISHES = ("auto", "custom", "template", "subscribe")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is to be sent: a ``text``, or the ``fields`` of the template ``template_id``.
+
+    Args:
+        url: where a tap leads.
+        wish: "auto", or the channel.
+        expires_in: seconds that it may wait; the configured time for None.
+    """
+
+    text: str = ""
+    url: str = ""
+    template_id: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    wish: str = "auto"
+    expires_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a notice would become for one name. ``channel`` is "" where nothing would be sent;
+    ``reason`` says why, by its stable name."""
+
+    to: str
+    channel: str = ""
+    why: str = ""
+    text: str = ""
+    template_id: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+    reason: str = ""
+    errcode: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole of a notice that was cut. ``created_at`` is Unix time."""
+
+    account: str
+    account_id: int
+    text: str
+    url: str
+    created_at: float
+
+
+def topic(account_id: int) -> str:
+    """What the hub calls the notices of an account."""
+    return f"notices {account_id}"
+
+
+class Outbox:
+    """Takes what is to be sent. The methods that take a connection are pieces of a transaction.
+
+    Args:
+        key: the server's own key; the links in notices are derived from it.
+        woken: set whenever something may leave.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        config: Config,
+        templates: Templates,
+        hub: Hub,
+        *,
+        key: bytes,
+        woken: asyncio.Event,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._config = config
+        self._templates = templates
+        self._hub = hub
+        self._key = key
+        self._woken = woken
+        self.settled: Counter[tuple[str, str]] = Counter()  # by channel and state
+
+    async def put(
+        self,
+        to: Sequence[str],
+        draft: Draft,
+        *,
+        origin: str,
+        key: ApiKey | None = None,
+        idempotency: str = "",
+    ) -> list[Notice]:
+        """Keep a notice for each of these accounts; they are on disk when this returns.
+
+        Who cannot be reached gets one all the same, which has failed.
+
+        Args:
+            to: names of accounts; named twice is named once.
+            origin: who asks, for the record.
+            key: the API key of who asks; an ``idempotency`` key is its own.
+            idempotency: the same one with the same notice gives the same notices for 72 hours.
+
+        Raises:
+            Refused: 404 or 409 somebody is unknown or not bound, all of them are named and nothing
+                is kept; 409 another notice came with this ``idempotency``; 422 the notice is wrong.
+            StorageUnavailable: it could not be kept.
+        """
+        draft = await self._checked(draft)
+        names = list({name.casefold(): name for name in to}.values())
+        if not 1 <= len(names) <= RECIPIENTS:
+            raise _bad("bad-recipients", "Name 1 to 1,000 accounts.")
+        made = await self._database.write(
+            partial(self._put, names, draft, origin, key if idempotency else None, idempotency)
+        )
+        failpoint.here("after-commit-before-202")
+        self.changed({one.account_id for one in made})
+        return made
+
+    def _put(
+        self,
+        names: Sequence[str],
+        draft: Draft,
+        origin: str,
+        key: ApiKey | None,
+        idempotency: str,
+        conn: sqlite3.Connection,
+    ) -> list[Notice]:
+        now, request_id = self._clock.now(), None
+        if key:
+            body = _digest(names, draft)
+            known = outbox.find_request(conn, key.id, idempotency, after=now - IDEMPOTENT_SECONDS)
+            if known:
+                return self._repeated(conn, known, body)
+            request_id = outbox.add_request(conn, key.id, idempotency, body, now=now)
+        recipients = self._recipients(conn, names)
+        self._require_template(conn, draft)
+        made = [self._made(one, draft, origin, now=now) for one in recipients]
+        outbox.add_all(conn, made, request_id=request_id)
+        failpoint.here("after-accept-insert")
+        return made
+
+    def _repeated(
+        self, conn: sqlite3.Connection, known: tuple[int, bytes], body: bytes
+    ) -> list[Notice]:
+        if known[1] != body:
+            raise Refused(
+                409,
+                "idempotency-mismatch",
+                "Another notice came with this Idempotency-Key.",
+                hint="Use a new Idempotency-Key for each notice, and the same one to repeat it.",
+            )
+        return outbox.list_of_request(conn, known[0])
+
+    def _recipients(self, conn: sqlite3.Connection, names: Sequence[str]) -> list[Recipient]:
+        """Those who are named, all of them bound.
+
+        Raises:
+            Refused: 404 somebody is unknown, 409 somebody is not bound.
+        """
+        found = outbox.find_recipients(conn, self._config.app_id, names)
+        unknown = [name for name in names if _missing(found.get(name.casefold()))]
+        unbound = [
+            name
+            for name in names
+            if name not in unknown and found[name.casefold()].follower is None
+        ]
+        more = {"accounts": {"unknown": unknown, "unbound": unbound}}
+        if unknown:
+            raise Refused(
+                404,
+                "unknown-account",
+                "There is no such account: %(names)s",
+                hint="Nothing was sent to anybody. The names are those of: wxbind account list",
+                more=more,
+                names=_listed(unknown),
+            )
+        if unbound:
+            raise Refused(
+                409,
+                "not-bound",
+                "Not bound to a WeChat: %(names)s",
+                hint="Nothing was sent to anybody. Their owners log in and scan the code first.",
+                more=more,
+                names=_listed(unbound),
+            )
+        return [found[name.casefold()] for name in names]
+
+    def _require_template(self, conn: sqlite3.Connection, draft: Draft) -> None:
+        """Refuse a template that the account has not, as far as its templates are known."""
+        known = self._templates.known
+        if not draft.template_id or draft.wish == SUBSCRIBE or known is None:
+            return
+        listed = draft.template_id in known
+        if not listed and not subscriptions.is_known(conn, draft.template_id):
+            raise _bad(
+                "unknown-template",
+                "The WeChat account has no template with this id.",
+                hint="Look up the template's id in WeChat's console.",
+            )
+
+    def _made(self, one: Recipient, draft: Draft, origin: str, *, now: float) -> Notice:
+        assert one.follower is not None
+        seconds = draft.expires_in or self._config.notice_seconds
+        made = _blank(
+            self._config.app_id, one.account_id, one.name, one.follower.id, now=now, seconds=seconds
+        )
+        reason = _out_of_reach(one.follower)
+        return replace(
+            made,
+            binding_id=one.binding_id,
+            origin=origin,
+            wish=draft.wish,
+            text=draft.text,
+            url=draft.url,
+            template_id=draft.template_id,
+            fields=dict(draft.fields),
+            due_at=None if one.busy or reason else now,
+            state=NoticeState.FAILED if reason else NoticeState.QUEUED,
+            settled_at=now if reason else None,
+            reason=reason,
+        )
+
+    def tell(
+        self,
+        conn: sqlite3.Connection,
+        account: Account,
+        follower_id: int,
+        text: str,
+        *,
+        binding_id: int | None = None,
+        url: str = "",
+        hidden: str = "",
+        now: float,
+    ) -> None:
+        """Keep a word of our own for a follower, if they can be reached; the caller calls
+        :meth:`changed` once it is on disk.
+
+        Args:
+            binding_id: the binding without which it makes no sense any more.
+            url: with a mark where the secret goes that is derived from ``hidden``.
+        """
+        follower = followers.find(conn, follower_id)
+        if follower is None or _out_of_reach(follower):
+            return
+        busy = outbox.is_busy(conn, follower_id)
+        made = _blank(
+            self._config.app_id,
+            account.id,
+            account.name,
+            follower_id,
+            now=now,
+            seconds=self._config.notice_seconds,
+        )
+        made = replace(
+            made,
+            binding_id=binding_id,
+            origin="bind",
+            text=text,
+            url=url,
+            hidden=hidden,
+            due_at=None if busy else now,
+        )
+        outbox.add_all(conn, [made])
+
+    def changed(self, account_ids: Iterable[int]) -> None:
+        """Notices of these accounts have changed, on disk: something may leave, and the pages that
+        show them are told."""
+        self._woken.set()
+        for account_id in set(account_ids):
+            self._hub.publish(topic(account_id))
+
+    async def plan(self, to: Sequence[str], draft: Draft) -> list[Plan]:
+        """What :meth:`put` would come to; keeps nothing, sends nothing, and asks nobody.
+
+        Raises:
+            Refused: 422 the notice is wrong.
+        """
+        draft = await self._checked(draft, ask=False)
+        names = list({name.casefold(): name for name in to}.values())
+        if not 1 <= len(names) <= RECIPIENTS:
+            raise _bad("bad-recipients", "Name 1 to 1,000 accounts.")
+        return await self._database.read(partial(self._plan, names, draft))
+
+    def _plan(self, names: Sequence[str], draft: Draft, conn: sqlite3.Connection) -> list[Plan]:
+        now = self._clock.now()
+        self._require_template(conn, draft)
+        found = outbox.find_recipients(conn, self._config.app_id, names)
+        plans = []
+        for name in names:
+            one = found.get(name.casefold())
+            if one is None or one.disabled:
+                plans.append(Plan(name, reason="unknown-account"))
+            elif one.follower is None:
+                plans.append(Plan(one.name, reason="not-bound"))
+            else:
+                notice = self._made(one, draft, "dry run", now=now)
+                choice = self.choice(conn, notice, one.follower, closed=(), now=now)
+                plans.append(
+                    Plan(
+                        one.name,
+                        choice.channel,
+                        choice.why,
+                        choice.text,
+                        choice.template_id,
+                        choice.fields,
+                        choice.cut,
+                        choice.reason,
+                    )
+                )
+        return plans
+
+    def choice(
+        self,
+        conn: sqlite3.Connection,
+        notice: Notice,
+        follower: Follower,
+        *,
+        closed: Iterable[str],
+        now: float,
+    ) -> Choice:
+        """The way that a notice takes now, and what it looks like there."""
+        left = subscriptions.list_left(conn, follower.id)
+        known = Known(self._templates.known, left, frozenset(closed))
+        page = f"{self._config.public_url}/n/{self.page_secret(notice.id)}"
+        whole = replace(notice, url=self._link(notice))
+        return channel.choose(whole, follower, known, self._config, page=page, now=now)
+
+    def _link(self, notice: Notice) -> str:
+        """The link of a notice, with its secret in its place."""
+        if not notice.hidden:
+            return notice.url
+        return notice.url.replace(secret.MARK, secret.derive(self._key, notice.hidden))
+
+    async def find(self, notice_id: str) -> Notice | None:
+        """The notice with this id."""
+        return await self._database.read(lambda conn: outbox.find(conn, notice_id))
+
+    async def newest(
+        self,
+        *,
+        to: str = "",
+        state: NoticeState | None = None,
+        limit: int = 50,
+        before: str = "",
+    ) -> list[Notice]:
+        """The newest notices.
+
+        Args:
+            to: only those to the account of this name.
+            before: only those that are older than the one with this id.
+
+        Raises:
+            Refused: 404, there is no such account.
+        """
+
+        def work(conn: sqlite3.Connection) -> list[Notice]:
+            account = accounts.find_by_name(conn, to) if to else None
+            if to and account is None:
+                raise Refused(
+                    404, "unknown-account", "There is no such account: %(names)s", names=to[:100]
+                )
+            return outbox.list_newest(
+                conn,
+                self._config.app_id,
+                account_id=account.id if account else None,
+                state=state,
+                before=before,
+                limit=limit,
+            )
+
+        return await self._database.read(work)
+
+    async def of_account(self, account: Account, *, limit: int = 5) -> list[Notice]:
+        """The account's newest notices, without our own words that reached nobody."""
+        found = await self._database.read(
+            lambda conn: outbox.list_newest(
+                conn, self._config.app_id, account_id=account.id, limit=2 * limit
+            )
+        )
+        shown = [one for one in found if (one.origin, one.state) != ("bind", NoticeState.FAILED)]
+        return shown[:limit]
+
+    async def count_waiting(self) -> int:
+        """How many notices have still to leave."""
+        return await self._database.read(outbox.count_waiting)
+
+    # The page with the whole of a notice
+
+    def page_secret(self, notice_id: str) -> str:
+        """What the address of the page ends in: the notice's id, and what shows that we made it."""
+        return notice_id + secret.derive(self._key, f"page {notice_id}")[:21]
+
+    async def read_page(self, code: str) -> Page:
+        """The whole of a notice, by the secret of its page.
+
+        Raises:
+            Refused: 404 there is no such page; 410 it is over.
+        """
+        notice_id = code[:22]
+        if not secret.same(code.encode(), self.page_secret(notice_id).encode()):
+            raise Refused(404, "not-found", "There is no such notice.")
+        now = self._clock.now()
+
+        def work(conn: sqlite3.Connection) -> Page:
+            notice = outbox.find(conn, notice_id)
+            over = notice is None or now - notice.created_at > PAGE_SECONDS
+            if notice is None or over or not self._holds(conn, notice):
+                raise Refused(410, "notice-over", "This notice is no longer kept here.")
+            text = notice.text or self._rendered(notice)
+            if not text:
+                raise Refused(410, "notice-over", "This notice is no longer kept here.")
+            url = self._link(notice)
+            return Page(notice.account, notice.account_id, text, url, notice.created_at)
+
+        return await self._database.read(work)
+
+    def _holds(self, conn: sqlite3.Connection, notice: Notice) -> bool:
+        if notice.binding_id is None:
+            return True
+        binding = bindings.find(conn, notice.binding_id)
+        return binding is not None and binding.ended_at is None
+
+    def _rendered(self, notice: Notice) -> str:
+        """The fields of a template, as the chat shows them."""
+        template = (self._templates.known or {}).get(notice.template_id)
+        if template is None:
+            return "\n".join(f"{name}: {value}" for name, value in notice.fields.items())
+        text = template.content
+        for name, value in notice.fields.items():
+            text = text.replace(f"{{{{{name}.DATA}}}}", value)
+        return text
+
+    # What the platform tells
+
+    def receive(
+        self,
+        conn: sqlite3.Connection,
+        message: Incoming,
+        follower: Follower | None,
+        *,
+        now: float,
+    ) -> list[Callable[[], None]]:
+        """Act upon a receipt or an answer to a subscription; what is to be done once it is on
+        disk."""
+        if isinstance(message, TemplateReceipt):
+            receipt = Receipt(message.msg_id, NoticeState.DELIVERED)
+            if not message.delivered:
+                reason = "blocked" if message.blocked else "delivery-failed"
+                receipt = Receipt(message.msg_id, NoticeState.FAILED, reason)
+            return self._close(conn, receipt, follower, now=now)
+        if isinstance(message, SubscriptionAnswers) and follower:
+            return self._subscribed(conn, message, follower, now=now)
+        return []
+
+    def _subscribed(
+        self,
+        conn: sqlite3.Connection,
+        message: SubscriptionAnswers,
+        follower: Follower,
+        *,
+        now: float,
+    ) -> list[Callable[[], None]]:
+        after: list[Callable[[], None]] = []
+        for one in message.answers:
+            if message.event == "sent":
+                if not one.msg_id:
+                    continue
+                receipt = Receipt(one.msg_id, NoticeState.DELIVERED)
+                if one.error_code:
+                    receipt = Receipt(
+                        one.msg_id, NoticeState.FAILED, "delivery-failed", one.error_code
+                    )
+                after += self._close(conn, receipt, follower, now=now)
+            elif one.accepted:
+                subscriptions.mark_accepted(conn, follower.id, one.template_id)
+            elif message.event == "change" and one.accepted is False:
+                subscriptions.mark_none_left(conn, follower.id, one.template_id)
+        return after
+
+    def _close(
+        self,
+        conn: sqlite3.Connection,
+        receipt: Receipt,
+        follower: Follower | None,
+        *,
+        now: float,
+    ) -> list[Callable[[], None]]:
+        closed = outbox.settle_by_receipt(conn, receipt, now=now)
+        if closed is None:
+            # It may be faster than our own commit of the send, or for another program's message.
+            outbox.add_receipt(conn, receipt, now=now)
+        after: list[Callable[[], None]] = []
+        concerned = {closed[0]} if closed else set()
+        if closed:
+            after.append(partial(self._count, closed[1], receipt.state))
+        if receipt.reason == "blocked" and follower:
+            followers.mark_blocked(conn, follower.id, at=now)
+            concerned |= self.give_up(conn, follower.id, reason="blocked", now=now)
+        after.append(partial(self.changed, concerned))
+        return after
+
+    def give_up(
+        self, conn: sqlite3.Connection, follower_id: int, *, reason: str, now: float
+    ) -> set[int]:
+        """End what waits for a follower who cannot be reached any more; the accounts concerned."""
+        return outbox.mark_waiting_failed(conn, follower_id, reason=reason, now=now)
+
+    def _count(self, channel_name: str, state: NoticeState) -> None:
+        self.settled[channel_name, state] += 1
+
+    async def purge(self) -> None:
+        """Forget what is old: texts after the configured days, rows after ninety."""
+        now = self._clock.now()
+        removed = PURGE_ROWS
+        while removed == PURGE_ROWS:  # in pieces, and others write in between
+            removed = await self._database.write(
+                partial(
+                    outbox.purge,
+                    texts_before=now - self._config.notice_days * 86400,
+                    rows_before=now - ROW_SECONDS,
+                    requests_before=now - IDEMPOTENT_SECONDS,
+                    receipts_before=now - RECEIPT_SECONDS,
+                    limit=PURGE_ROWS,
+                )
+            )
+
+    # Looking at a draft
+
+    async def _checked(self, draft: Draft, *, ask: bool = True) -> Draft:
+        """The draft as it is kept.
+
+        Raises:
+            Refused: 422, with what is wrong.
+        """
+        if draft.wish not in WISHES:
+            raise _bad("bad-channel", "The channel is one of auto, custom, template and subscribe.")
+        if bool(draft.text) == bool(draft.template_id):
+            raise _bad("bad-text", "A notice needs either a text or a template.")
+        if draft.expires_in is not None and not 1 <= draft.expires_in <= 30 * 86400:
+            raise _bad("bad-expiry", "A notice may wait 1 second to 30 days.")
+        self._check_url(draft.url)
+        if not draft.template_id:
+            return replace(draft, text=_clean_text(draft.text))
+        if draft.wish == CUSTOM:
+            raise _bad("bad-channel", "A template cannot be sent as a chat message.")
+        if ask and draft.wish != SUBSCRIBE:
+            await self._templates.look_for(draft.template_id, seconds=LOOK_SECONDS)
+        return replace(draft, fields=self._checked_fields(draft))
+
+    def _checked_fields(self, draft: Draft) -> dict[str, str]:
+        if not 1 <= len(draft.fields) <= FIELDS:
+            raise _bad("bad-field", "A template needs 1 to 50 fields.")
+        template = None
+        if draft.wish != SUBSCRIBE:
+            template = (self._templates.known or {}).get(draft.template_id)
+        fields = {name: _clean_text(value) for name, value in draft.fields.items()}
+        try:
+            form.fit(fields, template)
+        except form.BadField as error:
+            raise Refused(
+                422,
+                "bad-field",
+                "The field %(field)s is wrong.",
+                hint=error.problem,
+                more={"field": error.field},
+                field=error.field[:64],
+            ) from error
+        return fields
+
+    def _check_url(self, url: str) -> None:
+        """Refuse a link that leads elsewhere than to our own host and those that are allowed."""
+        if not url:
+            return
+        hint = "Links lead to the host of public_url, and to those in notice_url_hosts."
+        try:
+            parts = urlsplit(url)
+            host = parts.netloc.lower()
+            sound = len(url) <= URL_CHARACTERS and url.isprintable() and " " not in url
+        except ValueError:
+            raise _bad("bad-url", "This is no link.", hint=hint) from None
+        mine = host == self._config.public_host
+        schemes = ("https", "http") if mine and not self._config.secure else ("https",)
+        if not sound or parts.scheme not in schemes or not host or "@" in host or "\\" in url:
+            raise _bad("bad-url", "This is no https link.", hint=hint)
+        allowed = self._config.notice_url_hosts
+        if not mine and host not in allowed and "*" not in allowed:
+            raise _bad("bad-url", "Notices may not link to this host.", hint=hint)
+
+
+def _blank(
+    app_id: str, account_id: int, account: str, follower_id: int, *, now: float, seconds: float
+) -> Notice:
+    """A notice that waits for its turn, to be completed."""
+    return Notice(
+        number=0,
+        id=secret.new_ordered_id(now),
+        app_id=app_id,
+        account_id=account_id,
+        account=account,
+        binding_id=None,
+        follower_id=follower_id,
+        origin="",
+        wish="auto",
+        text="",
+        url="",
+        hidden="",
+        template_id="",
+        fields={},
+        state=NoticeState.QUEUED,
+        channel="",
+        why="",
+        attempts=0,
+        due_at=None,
+        created_at=now,
+        expires_at=now + seconds,
+        claimed_at=None,
+        doubt_at=None,
+        sent_at=None,
+        settled_at=None,
+        platform_id="",
+        errcode=None,
+        reason="",
+    )
+
+
+def _out_of_reach(follower: Follower) -> str:
+    """Why nothing can be sent to a follower; "" where it can."""
+    if follower.blocked_at is not None:
+        return "blocked"
+    return "not-following" if follower.following is False else ""
+
+
+def _missing(one: Recipient | None) -> bool:
+    return one is None or one.disabled
+
+
+def _listed(names: Sequence[str]) -> str:
+    """A few names, for a sentence."""
+    shown = ", ".join(name[:64] for name in names[:10])
+    return f"{shown}, …" if len(names) > 10 else shown
+
+
+def _clean_text(text: str) -> str:
+    """A text without control characters and blank ends.
+
+    Raises:
+        Refused: 422, nothing or too much is left.
+    """
+    cleaned = answer.clean(text.replace("\r\n", "\n").replace("\r", "\n"), limit=len(text) + 1)
+    cleaned = cleaned.strip()
+    if not cleaned:
+        raise _bad("bad-text", "The text is empty.")
+    if len(cleaned) > TEXT_CHARACTERS:
+        raise _bad("bad-text", "The text is longer than 10,000 characters.")
+    return cleaned
+
+
+def _digest(names: Sequence[str], draft: Draft) -> bytes:
+    """What tells one request from another."""
+    said = json.dumps([names, asdict(draft)], sort_keys=True)
+    return hashlib.sha256(said.encode()).digest()
+
+
+def _bad(code: str, message: str, *, hint: str = "") -> Refused:
+    return Refused(422, code, message, hint=hint)

@@ -1,0 +1,175 @@
+"""Notices as people see them: the last ones on the card, and the page with a whole text."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from wx.clock import when
+from wx.model import Account, Binding, Notice, NoticeState
+from wx.service import reason
+from wx.web.base import Base, Page
+from wx.web.phone import PhonePage
+
+SHOWN = 5  # notices on the card
+LINE = 120  # characters of a text there
+
+STATES = {
+    NoticeState.QUEUED: "Waiting to leave",
+    NoticeState.SENDING: "On its way",
+    NoticeState.SENT: "Sent",
+    NoticeState.DELIVERED: "Delivered",
+    NoticeState.FAILED: "Not delivered",
+    NoticeState.EXPIRED: "Not sent in time",
+    NoticeState.UNKNOWN: "Perhaps delivered",
+}
+CHANNELS = {
+    "custom": "Chat message",
+    "template": "Template message",
+    "subscribe": "Subscription notice",
+}
+# What only the reader can do about it, said to them; the rest is in service/reason.py.
+YOURS = {
+    "not-following": "This WeChat does not follow the account. Follow it, then try again.",
+    "blocked": (
+        "This WeChat does not take the account's messages. Allow them in the account's settings"
+        " in WeChat and send the account any message, then try again."
+    ),
+    "window-closed": (
+        "WeChat only lets through a message within 48 hours of one of yours. Send the account"
+        " any message, then try again."
+    ),
+    "window-full": (
+        "WeChat lets through no more messages for now. Send the account any message, then try"
+        " again."
+    ),
+}
+# Plain ASCII, since in Chinese nothing else says where an address ends.
+_LINK = re.compile(r"https?://(?:(?![<>\"'`])[!-~]){1,2000}", re.IGNORECASE)
+_BRACKETS = {")": "(", "]": "[", "}": "{"}
+
+
+def reach(binding: Binding | None) -> str:
+    """How the person behind an account can be reached: "bound", or why not: "unbound", "left",
+    "blocked"."""
+    if binding is None:
+        return "unbound"
+    if binding.follower.following is False:
+        return "left"
+    return "bound" if binding.follower.blocked_at is None else "blocked"
+
+
+async def frame(handler: Base, account: Account) -> dict[str, Any]:
+    """An account's last notices and whether it can be reached, as a live frame."""
+    binding = await handler.services.bindings.of_account(account)
+    found = await handler.services.outbox.of_account(account, limit=SHOWN)
+    return {"state": reach(binding), "notices": [row(handler, one) for one in found]}
+
+
+def row(handler: Base, notice: Notice) -> dict[str, str]:
+    """A notice as the card shows it. ``said`` is what is read out, once it has come to its end."""
+    word = handler.say(STATES[notice.state])
+    text = first_line(notice) or handler.say("(its text is no longer kept)")
+    said = handler.say("%(notice)s: %(state)s.", notice=text, state=word)
+    return {
+        "id": notice.id,
+        "state": notice.state,
+        "at": datetime.fromtimestamp(notice.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "when": when(notice.created_at),
+        "text": text,
+        "channel": handler.say(CHANNELS[notice.channel]) if notice.channel else "",
+        "word": word,
+        "why": _why(handler, notice),
+        "said": said if notice.settled_at is not None else "",
+    }
+
+
+def first_line(notice: Notice) -> str:
+    """What a notice says, in a line: of a text the first one, of a template its fields."""
+    whole = notice.text or " · ".join(value for value in notice.fields.values() if value.strip())
+    line = next((line.strip() for line in whole.splitlines() if line.strip()), "")
+    return line if len(line) <= LINE else line[: LINE - 1] + "…"
+
+
+def _why(handler: Base, notice: Notice) -> str:
+    """What went wrong and what to do about it, for the one whom the notice is for."""
+    if notice.state in (NoticeState.SENT, NoticeState.DELIVERED):
+        return ""  # what went wrong on the way is forgotten
+    if notice.reason in YOURS:
+        return handler.say(YOURS[notice.reason])
+    known = reason.reason_of(
+        notice.reason, notice.errcode, state=notice.state, attempts=notice.attempts
+    )
+    if known is None:
+        return ""
+    between = "" if handler.locale.code.startswith("zh") else " "
+    return between.join((handler.say(known.sentence), handler.say(known.cure)))
+
+
+class Notices(Page):
+    """The card's last notices, for those whom no socket reaches."""
+
+    async def get(self) -> None:
+        _, account = self.signed_in()
+        self.finish(await frame(self, account))
+
+    def wants_json(self) -> bool:
+        return True
+
+
+class Whole(PhonePage):
+    """The whole text of a notice that WeChat showed cut."""
+
+    needs_session = True  # a browser that is signed in as the account may read it too
+
+    async def get(self, secret: str) -> None:
+        self.page = f"/n/{secret}"
+        page = await self.services.outbox.read_page(secret)
+        mine = self.account is not None and self.account.id == page.account_id
+        if not self.inside_wechat and not mine:
+            self.set_status(403)
+            self.render("notice.html", page=None, address=self.config.public_url + self.page)
+            return
+        link = page.url if _is_link(page.url) else None
+        self.render("notice.html", page=page, parts=linked(page.text), link=link)
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("X-Robots-Tag", "noindex, nofollow, noarchive")
+
+
+def linked(text: str) -> Iterator[tuple[str, bool]]:
+    """The pieces of a text, and whether each is a link."""
+    done = 0
+    for found in _LINK.finditer(text):
+        address = _trimmed(found[0])
+        if not _is_link(address):
+            continue
+        if found.start() > done:
+            yield text[done : found.start()], False
+        yield address, True
+        done = found.start() + len(address)
+    if done < len(text):
+        yield text[done:], False
+
+
+def _trimmed(address: str) -> str:
+    """An address without what belongs to the sentence around it."""
+    end = len(address)
+    while end:
+        last = address[end - 1]
+        opening = _BRACKETS.get(last)
+        closes = opening and address.count(opening, 0, end) < address.count(last, 0, end)
+        if last not in ".,;:!?*" and not closes:
+            break
+        end -= 1
+    return address[:end]
+
+
+def _is_link(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
