@@ -8,9 +8,10 @@ class ManualClock(Clock):
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self._now = now
+        self._jumped = 0.0
 
     def now(self) -> float:
-        return self._now
+        return self._now + self._jumped
 
     def monotonic(self) -> float:
         return self._now
@@ -18,3 +19,7 @@ class ManualClock(Clock):
     def advance(self, seconds: float) -> None:
         """Let ``seconds`` pass."""
         self._now += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock on by ``seconds``, or back; no time passes."""
+        self._jumped += seconds

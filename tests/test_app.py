@@ -14,7 +14,7 @@ from tests.world import World
 from wx import config
 from wx.app import Server
 from wx.errors import AlreadyRunning, DatabaseDamaged, DatabaseNewer, StartError
-from wx.service.notices import Notices
+from wx.service.outbox import Outbox
 from wx.store import database
 
 
@@ -164,11 +164,11 @@ async def test_a_request_that_hangs_does_not_hold_the_stop_up_for_ever(
     desktop = await world.bound()
     begun = asyncio.Event()
 
-    async def hang(self: Notices, binding: object, text: str) -> None:
+    async def hang(self: Outbox, *args: object, **more: object) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(Notices, "send_test", hang)
+    monkeypatch.setattr(Outbox, "put", hang)
     asking = asyncio.ensure_future(desktop.post("/bind/test"))
     await begun.wait()
     async with asyncio.timeout(3):

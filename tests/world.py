@@ -168,6 +168,7 @@ class World:
         self.simulator = Simulator(clock=self.clock)
         self.server: Server
         self.desktops: list[Desktop] = []
+        self.planted: set[str] = set()  # API keys, and what else belongs in no log line
         self.mode = "plain"  # the webhook's
         self._client = SimpleAsyncHTTPClient(force_instance=True, max_clients=200)
         self._numbers = itertools.count(7_100_000_000_000_000_001)
@@ -316,6 +317,39 @@ class World:
         request = HTTPRequest(self.base + path, headers=dict(headers or {}), follow_redirects=False)
         return await self._client.fetch(request, raise_error=False)
 
+    async def key(self, *scopes: str, name: str = "program", account: str = "") -> str:
+        """An API key that is good for this."""
+        made = await self.server.services.api_keys.add(name, scopes, account=account)
+        self.planted.add(made)
+        return made
+
+    async def ask(
+        self,
+        path: str,
+        *,
+        key: str = "",
+        body: object = None,
+        method: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> HTTPResponse:
+        """A program's request, with its API key: a POST where there is a body, which is sent as
+        JSON unless it is bytes."""
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        sent = {"Accept-Language": "en", "User-Agent": "curl/8"}
+        if key:
+            sent["Authorization"] = f"Bearer {key}"
+        request = HTTPRequest(
+            self.base + path,
+            method=method or ("GET" if body is None else "POST"),
+            body=body,
+            headers=sent | dict(headers or {}),
+            follow_redirects=False,
+            request_timeout=20,
+            allow_nonstandard_methods=True,
+        )
+        return await self._client.fetch(request, raise_error=False)
+
     async def raw(self, request: bytes) -> tuple[int, bytes]:
         """What bytes on the wire are answered with: status and body; 0 for a dropped connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
@@ -356,7 +390,8 @@ class World:
     async def rest(self) -> None:
         """Wait until all that people did is told, and all that follows from it is done."""
         await self.simulator.pushes.settled()
-        await self.server.services.bindings._background.settled()
+        await self.server.services.inbox._background.settled()
+        await self.delivered()
 
     async def said(self, person: str, text: str) -> list[Message]:
         """What the chat shows in answer to a text of this person."""
@@ -383,7 +418,7 @@ class World:
         """Everything that was planted or handed out, and belongs in no log line."""
         platform = self.simulator.world
         found = {PASSWORD, self.simulator.app_secret, WEBHOOK_TOKEN, WEBHOOK_AES_KEY}
-        found |= {person.openid for person in platform.people.values()}
+        found |= self.planted | {person.openid for person in platform.people.values()}
         found |= {code.url for code in platform.qr_codes.values()} | set(platform.qr_codes)
         found |= set(platform.tokens) | set(platform.codes) | set(platform.user_tokens)
         for desktop in self.desktops:
@@ -441,6 +476,16 @@ class World:
         finally:
             world.watchers.remove(watch)
         return sent
+
+    async def delivered(self) -> None:
+        """Until nothing more can leave the outbox now."""
+        now = self.clock.now()
+        for _ in range(1000):
+            due = "SELECT 1 FROM outbox WHERE state = 'sending' OR due_at <= ?"
+            if not self.rows(due, now):
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError("notices are still on their way")
 
     def rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
         """What a statement finds or does in the database, through a door of its own."""

@@ -14,11 +14,13 @@ from tornado.httpserver import HTTPServer
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import StartError
+from wx.service.api_keys import ApiKeys
 from wx.service.background import Background
 from wx.service.binding import Bindings
 from wx.service.callback import Callbacks
 from wx.service.codes import Codes
 from wx.service.courier import AT_ONCE, Courier
+from wx.service.credential import Credentials
 from wx.service.followers import Followers
 from wx.service.gate import Gate
 from wx.service.health import Health
@@ -61,7 +63,7 @@ TOKEN_CONNECTIONS = 2
 TESTS_PER_MINUTE = 10  # test notices for each account
 DRAIN_SECONDS = 8  # that requests in flight may take when the server stops
 # Twice what any handler takes: a request that is somewhat too large gets an answer, not a reset.
-BODY_BYTES = 256 * 1024
+BODY_BYTES = 400 * 1024
 HEADER_BYTES = 16 * 1024
 
 
@@ -206,6 +208,7 @@ class Server:
         stack.push_async_callback(inbox.close)
         self.services = Services(
             sessions=sessions,
+            api_keys=ApiKeys(store, clock, background, per_minute=config.api_per_minute),
             invites=invites,
             bindings=bindings,
             callbacks=callbacks,
@@ -214,6 +217,7 @@ class Server:
             outbox=outbox,
             test_rate=Rate(clock, per_minute=TESTS_PER_MINUTE),
             templates=templates,
+            access_token=Credentials(keeper),
             hub=hub,
             health=Health(store, keeper, hub),
         )

@@ -40,7 +40,7 @@ async def send(config: Config, to: str, draft: Draft, *, wait: float | None = No
             _say(f"no server is running on {config.data_dir}; the notice leaves once one runs")
         if wait is not None:
             notice = await _followed(outbox, notice, config, seconds=wait)
-    return _outcome(notice, waited=wait)
+    return _outcome(notice, config, waited=wait)
 
 
 async def dry_run(config: Config, to: str, draft: Draft) -> int:
@@ -77,13 +77,15 @@ def _settled(notice: Notice, config: Config) -> bool:
     return notice.settled_at is not None or unheard
 
 
-def _outcome(notice: Notice, *, waited: float | None) -> int:
+def _outcome(notice: Notice, config: Config, *, waited: float | None) -> int:
     if notice.state.waiting:
         if waited is None:
             return 0
         _say(f"it has not left within {waited:g} seconds, and may leave later")
         return 1
     if notice.state in GOOD:
+        if waited is not None and not _settled(notice, config):
+            _say(f"no receipt has come within {waited:g} seconds")
         return 0
     _say(_why(notice))
     return 1
@@ -108,7 +110,7 @@ def _print_plans(plans: Sequence[Plan]) -> int:
 
 
 def _why(one: Notice | Plan) -> str:
-    known = reason.reason_of(one.reason, one.errcode)
+    known = reason.explain(one)
     return f"{known.sentence} {known.cure}" if known else "there is no way at the moment"
 
 

@@ -101,6 +101,11 @@ class Connection(asyncio.Protocol):
             self._transport.write(_head("POST", path, self._base, {**headers, **form}) + body)
         return await asyncio.wait_for(self._answer, PATIENCE_SECONDS)
 
+    @property
+    def closed(self) -> bool:
+        """Whether one of the two has hung up."""
+        return self._transport is None or self._transport.is_closing()
+
     def close(self) -> None:
         """Hang up."""
         if self._transport:

@@ -1,8 +1,9 @@
-"""People with a code open, written into a data directory before the server starts.
+"""People with a code open, or bound, written into a data directory before the server starts.
 
 Made by the program's own functions, so that a bench need not log in five thousand times.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
@@ -10,12 +11,23 @@ from sqlite3 import Connection
 from wx import secret
 from wx.clock import Clock
 from wx.model import Browser, Invite, InviteState
+from wx.service.api_keys import ApiKeys
 from wx.service.passwords import hash_now
-from wx.store import accounts, consents, database, invites, server_key, sessions
+from wx.store import (
+    accounts,
+    bindings,
+    consents,
+    database,
+    followers,
+    invites,
+    server_key,
+    sessions,
+)
 from wx.store.database import Database
 
 PASSWORD = "a long enough password 3"
 INVITE_SECONDS = 3600
+WINDOW = followers.Act(0.0, window_left=1_000_000, window_ends_at=4_000_000_000.0)
 _BROWSER = Browser("127.0.0.0/24", "Chrome, Windows")
 
 
@@ -105,3 +117,29 @@ def _keep(conn: Connection, person: Person, password: str, *, app_id: str) -> No
     consents.add(
         conn, secret.digest(person.state), person.invite, phone=secret.digest(person.phone), now=now
     )
+
+
+async def bind_people(
+    data: Path, openids: Sequence[str], *, app_id: str, open_to: Collection[str] = ()
+) -> str:
+    """Make an account for each openid, person0 and so on, and bind it; an API key that may send to
+    them and look.
+
+    Args:
+        open_to: the openids that a customer-service message reaches, for good.
+    """
+    database.make_private(data)
+    server_key.load(data)
+
+    def work(conn: Connection) -> None:
+        now = Clock().now()
+        for number, openid in enumerate(openids):
+            # Nobody logs in: no password fits.
+            account = accounts.add(conn, f"person{number}", "", admin=False, now=now)
+            act = WINDOW if openid in open_to else followers.Act(0.0)
+            known = followers.mark_acted(conn, app_id, {openid: act})
+            bindings.add(conn, app_id, account.id, known[openid].id, route="scan", now=now)
+
+    async with await Database.open(data / database.FILE) as store:
+        await store.write(work)
+        return await ApiKeys(store, Clock()).add("bench", {"notices:write", "notices:read"})

@@ -35,6 +35,21 @@ class Platform:
         message = {"touser": openid, "msgtype": "text", "text": {"content": text}}
         self._call("/cgi-bin/message/custom/send", message)
 
+    def notify(
+        self, fields: dict[str, str], *, template: str, url: str = "", subscription: bool = False
+    ) -> None:
+        """The account sends Wang a notice that is a template with fields."""
+        data = {name: {"value": value} for name, value in fields.items()}
+        openid = "oSim0001WangXiaoMing_aaaaaaa"
+        body = {"touser": openid, "template_id": template, "data": data, "url": url, "page": url}
+        call = "subscribe/bizsend" if subscription else "template/send"
+        self._call(f"/cgi-bin/message/{call}", body)
+
+    def outcomes(self) -> list[str]:
+        """What became of each notice, in order."""
+        answer = self._requests.get(f"{self.base}/admin/accepted").json()
+        return [one["outcome"] for one in answer["accepted"]]
+
     def set_menu(self, *names: str) -> None:
         """A menu with a button for each name, and one that opens two more."""
         buttons: list[dict[str, object]] = [
@@ -251,3 +266,108 @@ def test_whatever_is_tapped_is_large_enough_and_has_a_name(
         assert name, one.evaluate("e => e.outerHTML")
     width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
     assert width[0] <= width[1]
+
+
+ALARM = "SimTemplate0002_alarmOfAMachine_bbbbbbbbbbb"
+SAMPLE = "SimTemplate0001_noticeThing1Time2_aaaaaaaaa"
+SUBSCRIPTION = "SimSubscribe001_aTaskIsDone_eeeeeeeeeeeeeee"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_notices_are_cards_with_their_fields_and_a_link(
+    platform: Platform,
+    visitor: Callable[..., Page],
+    picture: Callable[[Page, str], None],
+    width: int,
+) -> None:
+    page = visitor(width=width)
+    page.goto(f"{platform.base}/phone/wang/account")
+    page.get_by_role("button", name="允许一次").click()
+    expect(page.get_by_text("已允许 1 次")).to_be_visible()
+    page.goto(f"{platform.base}/phone/wang/chat")
+    alarm = {
+        "character_string1": "srv-03",
+        "thing2": "磁盘已用 91%，请尽快清理或扩容",
+        "time3": "2024-07-12 09:30:00",
+        "phrase4": "严重",
+    }
+    link = f"{platform.base}/avatar/wang.svg"
+    platform.notify(alarm, template=ALARM, url=link)
+    done = {"thing1": "数据库备份", "time2": "09:30", "thing3": "用时 3 分钟"}
+    platform.notify(done, template=SUBSCRIPTION, subscription=True)
+    platform.say("在吗")
+    platform.answer(f"备份已完成：{link} 请查看")
+    expect(page.locator(".bubble a")).to_have_text(link)
+    first, second = page.locator(".card").all()
+    expect(first.locator("h3")).to_have_text("设备告警通知")
+    expect(first.locator("dt")).to_have_text(["设备编号", "告警内容", "告警时间", "告警级别"])
+    expect(first.locator("dd")).to_have_text(list(alarm.values()))
+    expect(first.locator(".sort")).to_have_count(0)
+    expect(second.locator(".sort")).to_have_text("订阅通知")
+    expect(second.locator("dd")).to_have_text(list(done.values()))
+    expect(second.locator("a")).to_have_count(0)
+    picture(page, f"phone-cards-{width}")
+    # Labels stand in a column of their own, and no value leaves its card.
+    card = first.bounding_box()
+    values = [one.bounding_box() for one in first.locator("dd").all()]
+    assert len({box and box["x"] for box in values}) == 1
+    for box in values:
+        assert card and box and box["x"] + box["width"] <= card["x"] + card["width"]
+    sides = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert sides[0] <= sides[1]
+    details = first.get_by_role("link", name="查看详情")
+    box = details.bounding_box()
+    assert box and box["height"] >= 44
+    details.click()
+    expect(page.locator("iframe")).to_be_visible()
+    page.go_back()
+    page.locator(".bubble a").click()
+    expect(page.locator("iframe")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "scripts"),
+    [("zh-CN", "接收消息", True), ("en-GB", "Receive messages", False)],
+)
+def test_the_account_is_blocked_with_a_switch_and_nothing_comes_until_it_is_unblocked(
+    platform: Platform, visitor: Callable[..., Page], language: str, name: str, scripts: bool
+) -> None:
+    page = visitor(width=390, language=language, java_script_enabled=scripts)
+    page.goto(f"{platform.base}/phone/wang/account")
+    switch = page.get_by_role("switch", name=name)
+    expect(switch).to_be_checked()
+    box = switch.bounding_box()
+    assert box and box["height"] >= 44
+    switch.click()
+    expect(switch).not_to_be_checked()
+    platform.notify({"thing1": "lost", "time2": "09:30"}, template=SAMPLE)
+    page.goto(f"{platform.base}/phone/wang/chat")
+    expect(page.locator(".system")).to_be_visible()
+    expect(page.locator(".card")).to_have_count(0)
+    page.goto(f"{platform.base}/phone/wang/account")
+    switch.click()
+    expect(switch).to_be_checked()
+    platform.notify({"thing1": "arrives", "time2": "09:30"}, template=SAMPLE)
+    page.goto(f"{platform.base}/phone/wang/chat")
+    expect(page.locator(".card dd").first).to_have_text("arrives")
+    expect(page.locator(".system")).to_have_count(0)
+    assert platform.outcomes() == ["failed:user block", "success"]
+
+
+def test_a_subscription_is_accepted_and_taken_back_on_the_account_page(
+    platform: Platform, visitor: Callable[..., Page], picture: Callable[[Page, str], None]
+) -> None:
+    page = visitor(width=390, language="en-GB")
+    page.goto(f"{platform.base}/phone/wang/account")
+    expect(page.get_by_text("not accepted")).to_be_visible()
+    for count in (1, 2):
+        page.get_by_role("button", name="Accept once").click()
+        expect(page.get_by_text(f"accepted: {count}")).to_be_visible()
+    for one in page.locator(".settings button").all():
+        box = one.bounding_box()
+        assert box and min(box["height"], box["width"]) >= 44
+    picture(page, "phone-account-390")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_text("not accepted")).to_be_visible()
+    page.get_by_role("button", name="Decline").click()
+    expect(page.get_by_text("not accepted")).to_be_visible()

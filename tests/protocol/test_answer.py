@@ -34,7 +34,11 @@ def refused(body: bytes) -> PlatformError:
         (-1, Remedy.RETRY),
         (45009, Remedy.PAUSE),
         (45011, Remedy.PAUSE),
-        (89503, Remedy.PAUSE),
+        *((errcode, Remedy.PAUSE) for errcode in (89501, 89503, 89506, 89507)),
+        *(
+            (errcode, Remedy.REFUSE)
+            for errcode in (40003, 40037, 43101, 45015, 45047, 47003, 48001)
+        ),
         (40029, Remedy.REFUSE),
         (41001, Remedy.REFUSE),
         (43004, Remedy.REFUSE),

@@ -609,6 +609,38 @@ def test_msg_id_may_be_written_either_way():
     assert answers[0].msg_id == "79"
 
 
+@pytest.mark.parametrize(
+    ("parts", "code", "delivered"),
+    [
+        ({"ErrorCode": "0", "ErrorStatus": "success"}, 0, True),
+        ({"ErrorCode": "0", "ErrorStatus": " Success"}, 0, True),
+        ({"ErrorCode": "0"}, 0, True),
+        ({}, 0, True),
+        ({"ErrorStatus": "success"}, 0, True),
+        ({"ErrorStatus": "failed:user block"}, 0, False),
+        ({"ErrorCode": "43101", "ErrorStatus": "user refuse"}, 43101, False),
+        ({"ErrorCode": "43101"}, 43101, False),
+        ({"ErrorCode": "-1", "ErrorStatus": "system failed"}, -1, False),
+        ({"ErrorCode": "1", "ErrorStatus": "success"}, 1, False),
+    ],
+)
+def test_a_delivery_of_a_subscription_notice_says_whether_it_arrived(parts, code, delivered):
+    entry = {"TemplateId": "T", "MsgID": "5"} | parts
+    for entries in (entry, [{"TemplateId": "T-0", "MsgID": "4", "ErrorCode": "0"}, entry]):
+        post = {**HEADER, **SENT, "SubscribeMsgSentEvent": {"List": entries}}
+        last = incoming.read(post).answers[-1]
+        assert (last.msg_id, last.error_code, last.delivered) == ("5", code, delivered)
+        assert last.error_status == parts.get("ErrorStatus", "")
+
+
+def test_of_several_deliveries_each_keeps_its_own_number():
+    entries = [{"TemplateId": f"T-{n}", "MsgID": str(2**60 + n)} for n in range(3)]
+    post = {**HEADER, **SENT, "SubscribeMsgSentEvent": {"List": entries}}
+    answers = incoming.read(post).answers
+    assert [one.msg_id for one in answers] == [str(2**60 + n) for n in range(3)]
+    assert [one.template_id for one in answers] == ["T-0", "T-1", "T-2"]
+
+
 def test_an_answer_that_is_neither_yes_nor_no_is_neither():
     rest = "<SubscribeMsgPopupEvent><List><TemplateId>T</TemplateId><SubscribeStatusString>"
     rest += "ban</SubscribeStatusString></List></SubscribeMsgPopupEvent>"
@@ -666,6 +698,7 @@ PLACE = {"Location_X": "1", "Location_Y": "2"}
 LEAVE_OUT = None
 NO_WHOLE_NUMBERS = [
     "-1",
+    "-0",
     "+1",
     "1.0",
     "1_0",
@@ -771,6 +804,8 @@ BAD = [
         {"TemplateId": "a b"},
         {"TemplateId": "T", "MsgID": "x"},
         {"TemplateId": "T", "ErrorCode": "x"},
+        {"TemplateId": "T", "ErrorCode": "--1"},
+        {"TemplateId": "T", "ErrorCode": "1-"},
     ),
     *bad(VERIFIED, "ExpiredTime", LEAVE_OUT, "", "0", str(2**32), *NO_WHOLE_NUMBERS),
 ]

@@ -1,7 +1,6 @@
 """Notices that fit: what is cut, what is refused by name, and what WeChat then takes."""
 
 import re
-import unicodedata
 
 import pytest
 from hypothesis import example, given
@@ -119,9 +118,9 @@ def test_of_two_flags_the_first_is_kept():
 
 
 def test_a_text_of_accents_alone_is_cut_all_the_same():
-    value, cut = fit_text("x" + "\u0301" * 300, "first")
-    assert cut and len(value) <= 200
-    assert len(value) > 150
+    for text in ("x" * 10 + "\u0301" * 300, "\u0301" * 300 + "x"):
+        value, cut = fit_text(text, "first")
+        assert cut and len(value) == 200
 
 
 @pytest.mark.parametrize(
@@ -196,7 +195,7 @@ BAD = [
     ("date6", ["15:01", "2024-7", "12.07.2024", "2024-00-01", "2024-01-00", "24-01-01"]),
     ("amount7", ["¥", "12345678901", "1,000", "¥¥1", "1.5.0", "USD 5", "元5", ".5", "x5"]),
     ("phone_number8", ["1" * 18, "ext 5", "()", "１２３"]),
-    ("car_number9", ["粤B123456789", "粤粤B123", "A 1", "A-1"]),
+    ("car_number9", ["粤B123456789", "粤B1234567", "粤粤B123", "A 1", "A-1"]),
     ("phrase10", ["已经全部完成", "ok", "完成!", "完 成"]),
     ("enum_string11", ["x" * 21]),
 ]
@@ -216,7 +215,6 @@ def test_what_is_of_its_type_stays_as_it_is(field, text):
 def test_what_is_not_of_its_type_is_refused_by_name_and_never_cut(field, text):
     name, problem = refused(lambda: fit_text(text, field))
     assert name == field
-    assert text not in problem or len(text) < 3
     assert problem == notice._SHAPES[kind(field)][1]
 
 
@@ -305,7 +303,8 @@ def test_a_long_text_is_cut_between_characters_and_keeps_its_link():
         assert 2048 - 4 < len(text.encode()) <= 2048
     text, cut = chat_text("王" * 683)
     assert (text, cut) == ("王" * 681 + "…", True)
-    assert chat_text("a b c d", limit=6) == ("a b…", True)
+    assert chat_text("a b cdef", limit=6) == ("a b…", True)
+    assert chat_text("abc defg", limit=7) == ("abc…", True), "no blank before the dots"
 
 
 def test_a_cut_goes_back_before_what_is_seen_as_one():
@@ -340,5 +339,3 @@ def test_whatever_is_said_fits(text, url, data):
     else:
         kept = body.removesuffix("…")
         assert whole.startswith(kept) and len(body.encode()) < len(whole.encode()) + 4
-        beyond = whole[len(kept) :].lstrip()[:1]
-        assert not beyond or len(kept) < 2 or unicodedata.category(beyond) != "Mn" or len(text) > 16

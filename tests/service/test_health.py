@@ -35,6 +35,20 @@ async def test_a_database_that_cannot_be_read_is_said_to_be_so(
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_stolen_access_tokens_are_counted_in_all_and_for_the_day(world: World) -> None:
+    health = world.server.services.health
+    keeper = health._access_token
+    token = await keeper.get()
+    assert (health.stolen(), health.stolen_today()) == (0, 0)
+    world.clock.advance(10)
+    world.simulator.faults.kill_access_tokens()
+    await keeper.replace(token, 40001)
+    assert (health.stolen(), health.stolen_today()) == (1, 1)
+    world.clock.advance(86400)
+    assert (health.stolen(), health.stolen_today()) == (1, 0)
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_the_waiting_browsers_are_counted(world: World) -> None:
     desktop = await world.signed_in()
     assert world.server.services.health.waiting() == 0

@@ -202,6 +202,7 @@ async def test_who_has_undone_a_binding_does_not_get_it_back_by_the_same_code(
     invite = await desktop.invite()
     await scans(world, invite, "li")
     await desktop.post("/bind/remove")
+    await world.delivered()
     world.clock.advance(1)
     assert "已用过" in await scans(world, invite, "li")
     assert bindings(world) == []
@@ -417,8 +418,9 @@ async def test_with_digits_a_scan_alone_binds_nobody_and_the_typed_digits_do(
     assert await types(desktop, invite, f" {digits[:3]} {digits[3:]}") == 200
     assert bindings(world) == [("ann", "li")]
     assert history(world) == [("bound", "scan", "ann")]
+    # The scan lets a few chat messages through, so it needs no template.
     told = (await world.told("li", 2))[-1]
-    assert told.kind == "template" and "/undo/" in told.url
+    assert told.kind == "text" and "/undo/" in told.text
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -443,6 +445,7 @@ async def test_while_digits_are_awaited_the_same_person_is_shown_the_same_and_no
     assert "已用过" in said and not re.search(r"\d{6}", said)
     assert await types(desktop, invite, digits) == 200
     assert bindings(world) == [("ann", "li")]
+    await world.delivered()
     world.clock.advance(1)
     again = await scans(world, invite, "li")
     assert BOUND.fullmatch(again)

@@ -76,6 +76,34 @@ class Client:
         self._client.close()
 
 
+class Sender:
+    """Sends to a person with a fresh access token; ``more`` replaces parts of the body."""
+
+    def __init__(self, simulator: Simulator, client: Client) -> None:
+        self.simulator = simulator
+        self.client = client
+
+    async def template(self, person: str = "wang", **more: object) -> dict[str, Any]:
+        data = {"thing1": {"value": "备份已完成"}, "time2": {"value": "09:30"}}
+        body = {"template_id": self.simulator.template_id, "data": data}
+        return await self._send("template/send", person, body | more)
+
+    async def subscription(self, person: str = "wang", **more: object) -> dict[str, Any]:
+        values = {"thing1": "备份", "time2": "09:30", "thing3": "顺利"}
+        data = {name: {"value": value} for name, value in values.items()}
+        body = {"template_id": self.simulator.subscription_id, "data": data}
+        return await self._send("subscribe/bizsend", person, body | more)
+
+    async def text(self, person: str = "wang", **more: object) -> dict[str, Any]:
+        body = {"msgtype": "text", "text": {"content": "hello"}}
+        return await self._send("custom/send", person, body | more)
+
+    async def _send(self, call: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
+        body = {"touser": self.simulator.world.people[person].openid} | body
+        token = await self.client.access_token()
+        return await self.client.post(f"/cgi-bin/message/{call}", body, access_token=token)
+
+
 class Site:
     """A site with one question on a page, and a callback. ``seen``: what reached it."""
 
@@ -176,6 +204,11 @@ def client(simulator: Simulator) -> Iterator[Client]:
     client = Client(simulator)
     yield client
     client.close()
+
+
+@pytest.fixture
+def sender(simulator: Simulator, client: Client) -> Sender:
+    return Sender(simulator, client)
 
 
 @pytest.fixture

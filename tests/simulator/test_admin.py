@@ -161,3 +161,131 @@ async def test_the_senders_knobs_are_set_from_outside(simulator, client):
 async def test_the_state_shows_the_menu(simulator, client):
     simulator.world.menu = {"button": []}
     assert json.loads((await client.fetch("/admin/state")).body)["menu"] == {"button": []}
+
+
+@pytest.mark.gen_test
+async def test_the_platform_goes_down_from_outside(simulator, client):
+    assert await client.post("/admin/faults", {"verb": "down", "how": "busy"}) == {"ok": True}
+    assert (await client.get("/sns/auth"))["errcode"] == -1
+    assert await client.post("/admin/faults", {"verb": "up"}) == {"ok": True}
+    for verb in ("cut_reply", "truncate"):
+        await client.post("/admin/faults", {"verb": verb, "path": "/sns/auth"})
+        assert simulator.faults.take("/sns/auth").kind == verb
+    chance = {"verb": "sometimes", "path": "*", "kind": "drop", "chance": 1.0}
+    await client.post("/admin/faults", chance)
+    assert simulator.faults.take("/sns/auth").kind == "drop"
+    for wrong in ({"verb": "down", "how": "x"}, {"verb": "down"}, chance | {"kind": "x"}):
+        answer = await client.fetch("/admin/faults", json.dumps(wrong))
+        assert answer.code == 400 and json.loads(answer.body)["error"]
+
+
+@pytest.mark.gen_test
+async def test_connections_are_refused_from_outside_for_a_while(simulator, client):
+    assert await client.post("/admin/down", {"seconds": 0.2}) == {"ok": True}
+    with pytest.raises(ConnectionRefusedError):
+        await client.get("/sns/auth")
+    await simulator.absence()
+    assert (await client.get("/sns/auth"))["errcode"] == 41001
+    for wrong in ({}, {"seconds": "1"}, {"seconds": True}, {"seconds": -1}, {"seconds": 1, "x": 1}):
+        assert (await client.fetch("/admin/down", json.dumps(wrong))).code == 400
+
+
+@pytest.mark.gen_test
+async def test_limits_are_set_from_outside(simulator, client):
+    world = simulator.world
+    given = {"quotas": {"/a": 1, "/b": 2}, "rates": {"/a": 3}, "allowed": {"click": [9, 0.5]}}
+    assert await client.post("/admin/limits", given) == {"ok": True}
+    assert await client.post("/admin/limits", {"quotas": {"/a": None, "/c": None}}) == {"ok": True}
+    assert (world.quotas, world.rates) == ({"/b": 2}, {"/a": 3})
+    assert world.allowed["click"] == (9, 0.5) and world.allowed["message"] == (5, 172800)
+    for wrong in (
+        {"quotas": {"/b": "1"}},
+        {"quotas": {"/b": True}},
+        {"quotas": {"/b": -1}},
+        {"rates": 5},
+        {"allowed": {"wink": [1, 1]}},
+        {"allowed": {"click": 5}},
+        {"allowed": {"click": [1, "1"]}},
+        {"quota": {}},
+    ):
+        answer = await client.fetch("/admin/limits", json.dumps({"rates": {"/z": 1}} | wrong))
+        assert answer.code == 400 and json.loads(answer.body)["error"]
+    assert (world.quotas, world.rates) == ({"/b": 2}, {"/a": 3})
+
+
+@pytest.mark.gen_test
+async def test_a_person_blocks_and_subscribes_from_outside(simulator, client):
+    template, wang = simulator.subscription_id, simulator.world.people["wang"]
+    answer = await client.post("/admin/people/wang", {"say": "hi", "accept": template})
+    assert answer["subscriptions"] == {template: 1}
+    assert answer["windows"] == {"message": {"left": 5, "seconds": 172800}}
+    answer = await client.post(
+        "/admin/people/wang", {"blocked": True, "receipt_status": "failed:x"}
+    )
+    assert answer["blocked"] is True and answer["following"] is True and answer["windows"] == {}
+    assert answer["receipt_status"] == wang.receipt_status == "failed:x"
+    answer = await client.post(
+        "/admin/people/wang", {"blocked": False, "withdraw": template, "receipt_status": None}
+    )
+    assert (answer["blocked"], answer["subscriptions"]) == (False, {})
+    assert wang.receipt_status is None
+    pushed = []
+    simulator.world.listeners.append(lambda person, fields: pushed.append(fields["Event"]))
+    await client.post("/admin/people/wang", {"reject": template})
+    assert pushed == ["subscribe_msg_popup_event"]
+    for wrong in ({"accept": "x"}, {"receipt_status": 5}):
+        assert (await client.fetch("/admin/people/wang", json.dumps(wrong))).code == 400
+
+
+@pytest.mark.gen_test
+async def test_a_crowd_is_added_from_outside(simulator, client):
+    people = (await client.post("/admin/people", {"add": 3}))["people"]
+    assert list(people) == ["p0", "p1", "p2"]
+    world = simulator.world
+    assert world.by_openid(people["p1"]) is world.people["p1"] and world.people["p1"].following
+    more = await client.post("/admin/people", {"add": 1, "prefix": "q", "following": False})
+    assert list(more["people"]) == ["q0"] and not world.people["q0"].following
+    wrongs = (
+        {"add": 9},
+        {"add": -1},
+        {"add": "1"},
+        {},
+        {"add": 1, "x": 1},
+        {"add": 1, "prefix": "!"},
+    )
+    for wrong in wrongs:
+        answer = await client.fetch("/admin/people", json.dumps(wrong))
+        assert answer.code == 400 and json.loads(answer.body)["error"]
+    assert len(world.people) == 7
+
+
+@pytest.mark.gen_test
+async def test_the_state_counts_and_is_brief_when_asked(simulator, client, sender):
+    await sender.template(client_msg_id="a")
+    await sender.template(client_msg_id="a")
+    state = json.loads((await client.fetch("/admin/state")).body)
+    assert state["people"][0]["chat"][0]["kind"] == "template"
+    assert state["counts"] == {
+        "people": 3,
+        "messages": 1,
+        "accepted": {"template": 1},
+        "delivered": {"template": 1},
+        "repeats": 1,
+        "doubled": 0,
+    }
+    brief = json.loads((await client.fetch("/admin/state?brief")).body)
+    assert brief["people"] == [] and brief["counts"] == state["counts"]
+
+
+@pytest.mark.gen_test
+async def test_what_was_taken_is_told_in_order_and_from_any_place(simulator, client, sender):
+    for number in range(3):
+        await sender.template(client_msg_id=str(number))
+    told = json.loads((await client.fetch("/admin/accepted")).body)
+    assert (told["count"], told["next"]) == (3, 3)
+    assert [one["client_msg_id"] for one in told["accepted"]] == ["0", "1", "2"]
+    rest = json.loads((await client.fetch("/admin/accepted?after=2")).body)
+    assert [one["client_msg_id"] for one in rest["accepted"]] == ["2"] and rest["next"] == 3
+    assert json.loads((await client.fetch("/admin/accepted?after=9")).body)["accepted"] == []
+    for wrong in ("x", "-1", "", "1" * 12):
+        assert (await client.fetch(f"/admin/accepted?after={wrong}")).code == 400

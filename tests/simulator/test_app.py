@@ -1,6 +1,10 @@
 """The simulator as a whole."""
 
+import asyncio
+
 import pytest
+from tornado.httpclient import HTTPError
+from tornado.iostream import StreamClosedError
 
 from wx.simulator.app import LOG_LENGTH, Simulator
 from wx.simulator.webhook import WebhookRefused
@@ -74,3 +78,54 @@ async def test_deliveries_change_what_a_drawn_phone_shows_and_the_old_ones_go(si
     for _ in range(LOG_LENGTH + 1):
         simulator.record_delivery(delivery)
     assert len(simulator.deliveries) == LOG_LENGTH
+
+
+@pytest.mark.gen_test
+async def test_a_platform_that_went_down_refuses_connections_and_keeps_its_port(simulator, client):
+    port = simulator.port
+    await simulator.go_down()
+    await simulator.go_down()
+    with pytest.raises(ConnectionRefusedError):
+        await client.get("/sns/auth")
+    other = Simulator()
+    await other.start()
+    assert other.port != port
+    await other.stop()
+    await simulator.come_back()
+    await simulator.come_back()
+    assert simulator.port == port and simulator.calls["/sns/auth"] == 0
+    assert (await client.get("/sns/auth"))["errcode"] == 41001
+
+
+@pytest.mark.gen_test
+async def test_connections_are_cut_when_it_goes_down(simulator, client):
+    simulator.faults.hang("/sns/auth")
+    calls = [asyncio.ensure_future(client.fetch("/sns/auth")) for _ in range(3)]
+    await simulator.called("/sns/auth", 3)
+    await simulator.go_down()
+    for call in calls:
+        with pytest.raises((HTTPError, StreamClosedError)):
+            await call
+
+
+@pytest.mark.gen_test
+async def test_it_comes_back_by_itself_where_that_was_said(simulator, client):
+    simulator.go_down_for(0.05)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises((ConnectionRefusedError, StreamClosedError)):
+        while asyncio.get_running_loop().time() - began < 5:
+            await client.get("/sns/auth")
+    async with asyncio.timeout(5):
+        await simulator.absence()
+    assert asyncio.get_running_loop().time() - began >= 0.05
+    assert (await client.get("/sns/auth"))["errcode"] == 41001
+
+
+@pytest.mark.gen_test
+async def test_what_is_down_can_be_stopped(simulator):
+    await simulator.go_down()
+    await simulator.stop()
+    await simulator.start(port=simulator.port)
+    simulator.go_down_for(600)
+    await simulator.stop()
+    await simulator.start(port=simulator.port)

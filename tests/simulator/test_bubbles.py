@@ -17,11 +17,26 @@ def test_links_are_found_in_a_text():
     )
     assert pieces(text) == [
         ("a ", ""),
-        ("http://x/1,", "http://x/1,"),
-        (" ", ""),
+        ("http://x/1", "http://x/1"),
+        (", ", ""),
         ("b", "https://y/?a=1&b=2"),
         ('<a href="javascript:z">c</a>', ""),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "url", "after"),
+    [
+        ("见", "https://x/n/a-b_c?d=1&e=%20#f", "。"),
+        ("", "https://x/", "一"),
+        ("(", "https://x/a", ")."),
+        ("“", "https://x/a/", "”，完成"),
+        ("a\n", "http://127.0.0.1:8000/n/x", "\n"),
+    ],
+)
+def test_a_bare_link_ends_where_the_sentence_goes_on(before, url, after):
+    whole = [(before, ""), (url, url), (after, "")]
+    assert pieces(before + url + after) == [piece for piece in whole if piece[0]]
 
 
 def test_an_entry_of_a_menu_message_is_a_link_that_sends_its_text():
@@ -55,7 +70,8 @@ def test_a_message_in_one_line_says_what_it_is():
     assert line("file", parts={"title": "a.pdf"}) == "[FILE] a.pdf"
     assert line("location", parts={"label": "湖(街)"}) == "[LOCATION] 湖(街)"
     assert line("news", parts={"title": "Article"}) == "Article"
-    assert line("template", title="Notice") == "Notice"
+    for kind in ("template", "subscription"):
+        assert line(kind, title="Notice") == "Notice"
     assert line("system", "Out of order.") == "OUT OF ORDER."
     assert line("wxcard") == "[MESSAGE]"
 

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from urllib.parse import urlencode
 
 import pytest
 from tornado.httpclient import HTTPError
 from tornado.iostream import StreamClosedError
+
+from wx.simulator.faults import ANY
 
 INFO = "/sns/userinfo"
 
@@ -110,3 +113,116 @@ async def test_the_phone_can_open_a_callback_twice(simulator, site, gap):
     assert sum(uri.startswith("/callback") for _, uri, _ in site.seen) == 2
     texts = {page.text, page.again.text}
     assert texts == {f"bound {simulator.world.people['wang'].openid}", "bound 40163"}
+
+
+TOKEN = "/cgi-bin/token"
+
+
+@pytest.mark.gen_test
+async def test_a_cut_reply_has_done_the_work(simulator, client):
+    simulator.faults.cut_reply(TOKEN)
+    with pytest.raises((HTTPError, StreamClosedError)):
+        await client.access_token()
+    assert len(simulator.world.tokens) == 1 and list(simulator.log) == [(TOKEN, 0)]
+    assert await client.access_token()
+
+
+@pytest.mark.gen_test
+async def test_a_truncated_answer_has_done_the_work(simulator, client):
+    simulator.faults.truncate(TOKEN)
+    answer = await client.fetch(f"{TOKEN}?{urlencode(client.credentials)}")
+    [token] = simulator.world.tokens
+    assert answer.code == 200
+    assert answer.body.startswith(b'{"access_token"') and not answer.body.endswith(b"}")
+    assert token.encode() not in answer.body
+
+
+@pytest.mark.gen_test
+async def test_a_fault_of_any_path_comes_after_those_of_the_path_itself(simulator, client):
+    simulator.faults.answer(ANY, errcode=-1, times=2)
+    simulator.faults.answer(INFO, errcode=45009)
+    codes = [(await client.get(path))["errcode"] for path in (INFO, INFO, TOKEN, TOKEN)]
+    assert codes == [45009, -1, -1, 40002]
+
+
+async def ends(client):
+    """How a call of the platform ends: an errcode, a status, or nothing at all."""
+    try:
+        answer = await client.fetch(INFO)
+    except (HTTPError, StreamClosedError):
+        return "nothing"
+    try:
+        return json.loads(answer.body)["errcode"]
+    except ValueError:
+        return answer.code
+
+
+@pytest.mark.parametrize(
+    ("how", "end"),
+    [
+        ("drop", "nothing"),
+        ("cut_reply", "nothing"),
+        ("bad_gateway", 502),
+        ("truncate", 200),
+        ("busy", -1),
+    ],
+)
+@pytest.mark.gen_test
+async def test_a_platform_that_is_down_answers_nobody_until_it_is_up(simulator, client, how, end):
+    simulator.faults.down(how)
+    for _ in range(3):
+        assert await ends(client) == end
+    assert (await client.fetch("/phone/wang")).code == 200, "people do not go through the API"
+    simulator.faults.up()
+    assert await ends(client) == 41001
+
+
+@pytest.mark.parametrize(("how", "end"), [("hang", "nothing"), ("slow", 41001)])
+@pytest.mark.gen_test
+async def test_what_waits_for_a_platform_that_is_down_ends_when_it_is_up(
+    simulator, client, how, end
+):
+    simulator.faults.down(how, seconds=600)
+    calls = [asyncio.ensure_future(ends(client)) for _ in range(3)]
+    await simulator.called(INFO, 3)
+    assert not any(call.done() for call in calls)
+    simulator.faults.up()
+    assert await asyncio.gather(*calls) == [end] * 3
+    assert await ends(client) == 41001
+
+
+@pytest.mark.gen_test
+async def test_one_way_to_be_down_takes_the_place_of_another(simulator, client):
+    simulator.faults.answer(INFO, errcode=45009, times=None)
+    simulator.faults.down("drop")
+    simulator.faults.down("busy")
+    assert (await client.get(TOKEN))["errcode"] == -1
+    simulator.faults.up()
+    assert (await client.get(INFO))["errcode"] == 45009, "not a fault of every path"
+    with pytest.raises(ValueError, match="bad_gateway"):
+        simulator.faults.down("asleep")
+
+
+@pytest.mark.gen_test
+async def test_slow_is_as_slow_as_was_said(simulator, client):
+    simulator.faults.down("slow", seconds=0.05)
+    began = asyncio.get_running_loop().time()
+    assert await ends(client) == 41001
+    assert asyncio.get_running_loop().time() - began >= 0.05
+
+
+@pytest.mark.gen_test
+async def test_a_part_of_the_calls_meets_a_fault_by_chance(simulator, client):
+    async def codes():
+        return [(await client.get(INFO))["errcode"] for _ in range(60)]
+
+    simulator.faults.sometimes(INFO, "answer", 0.3, errcode=45009, seed=7)
+    first = await codes()
+    assert set(first) == {41001, 45009} and 5 < first.count(45009) < 40
+    simulator.faults.sometimes(ANY, "answer", 0.3, errcode=45009, seed=7)
+    simulator.faults.sometimes(INFO, "answer", 0.0)
+    assert await codes() == first
+    simulator.faults.clear()
+    assert set(await codes()) == {41001}
+    with pytest.raises(ValueError, match="shrug"):
+        simulator.faults.sometimes(INFO, "shrug", 1.0)

@@ -1,11 +1,12 @@
 """The drawn phone."""
 
+import re
 from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
 
-from wx.simulator.pages import FEET, REFRESH_HEADER
+from wx.simulator.pages import FEET, PEOPLE_SHOWN, REFRESH_HEADER
 from wx.simulator.pushes import Delivery
 from wx.simulator.world import Message, QRCode
 
@@ -85,6 +86,16 @@ async def test_a_message_is_unread_until_the_chat_is_opened(simulator, client, c
     assert f'<a href="{link}">here</a> &lt;b&gt;&amp;' in page
     assert wang.unread == 0
     assert 'class="banner"' not in (await client.fetch("/phone/wang/account")).body.decode()
+
+
+@pytest.mark.gen_test
+async def test_the_banner_shows_the_last_message_of_the_account(simulator, client):
+    wang = simulator.world.people["wang"]
+    for text in ("older", "newer"):
+        simulator.world.deliver(wang, Message("text", text, 1.0))
+    simulator.world.say(wang, "my own")
+    page = (await client.fetch("/phone/wang/account")).body.decode()
+    assert "<span>newer</span>" in page and "my own" not in page
 
 
 @pytest.mark.gen_test
@@ -410,3 +421,72 @@ async def test_a_snapshot_page_has_a_way_out(simulator, site, client):
     answer = await client.fetch("/phone/wang/full", "", headers=FORM)
     assert answer.headers["Location"].startswith("/phone/wang/browser?url=")
     assert phone.browser.full_service
+
+
+@pytest.mark.gen_test
+async def test_the_account_is_blocked_and_unblocked_by_a_switch(simulator, client):
+    wang = simulator.world.people["wang"]
+
+    async def card():
+        return (await client.fetch("/phone/wang/account")).body.decode()
+
+    assert 'name="blocked" value="yes" role="switch" aria-checked="true"' in await card()
+    answer = await post(client, "/phone/wang/account", blocked="yes")
+    assert (answer.code, answer.headers["Location"]) == (303, "/phone/wang/account")
+    assert wang.blocked and wang.following
+    page = await card()
+    assert 'name="blocked" value="no" role="switch" aria-checked="false"' in page
+    assert "receives nothing" in page and "You receive nothing from this account." in page
+    assert "You receive nothing from this account." in await chat(client)
+    await post(client, "/phone/wang/account", blocked="no")
+    assert not wang.blocked and "You receive nothing" not in await chat(client)
+    assert 'name="blocked"' not in (await client.fetch("/phone/li/account")).body.decode()
+
+
+@pytest.mark.gen_test
+async def test_subscription_notices_are_accepted_on_the_account_page(simulator, client):
+    li, template = simulator.world.people["li"], simulator.subscription_id
+    pushed = []
+    simulator.world.listeners.append(lambda person, fields: pushed.append(fields["Event"]))
+
+    async def press(answer):
+        return await post(client, "/phone/li/subscription", template=template, answer=answer)
+
+    assert "not accepted" in (await client.fetch("/phone/li/account")).body.decode()
+    for _ in range(2):
+        assert (await press("accept")).headers["Location"] == "/phone/li/account"
+    page = (await client.fetch("/phone/li/account")).body.decode()
+    assert "accepted: 2" in page and "任务完成提醒" in page and 'value="withdraw"' in page
+    await press("reject")
+    assert li.subscriptions == {template: 2}
+    await press("withdraw")
+    assert li.subscriptions == {}
+    popup, change = "subscribe_msg_popup_event", "subscribe_msg_change_event"
+    assert pushed == [popup, popup, popup, change]
+    assert (await press("maybe")).code == 400
+    wrong = await post(client, "/phone/li/subscription", template="x", answer="accept")
+    assert wrong.code == 400 and not li.subscriptions
+
+
+@pytest.mark.gen_test
+async def test_a_subscription_notice_is_a_card_that_says_what_it_is(simulator, client, sender):
+    world = simulator.world
+    world.accept_subscription(world.people["wang"], simulator.subscription_id)
+    await sender.subscription(page="http://127.0.0.1/x")
+    page = await chat(client)
+    assert 'class="card"' in page and "Subscription notice<" in page
+    assert "<dt>任务名称</dt><dd>备份</dd>" in page
+    assert "/phone/wang/browser?url=http%3A%2F%2F127.0.0.1%2Fx" in page
+    await sender.template()
+    assert (await chat(client)).count("Subscription notice<") == 1
+
+
+@pytest.mark.gen_test
+async def test_a_crowd_does_not_fill_the_desk(simulator, client):
+    for number in range(50):
+        simulator.world.add_person(f"p{number}")
+    page = (await client.fetch("/phone/p40")).body.decode()
+    links = re.findall(r'<a href="/phone/(\w+)"[^>]*><img', page)
+    assert len(links) == PEOPLE_SHOWN + 1 and links[0] == "wang" and links[-1] == "p40"
+    page = (await client.fetch("/phone/wang")).body.decode()
+    assert len(re.findall(r'<a href="/phone/(\w+)"[^>]*><img', page)) == PEOPLE_SHOWN

@@ -459,3 +459,52 @@ async def test_no_receipt_comes_for_what_was_refused(simulator, client, hook):
     await send(simulator, client)
     await simulator.pushes.settled()
     assert not hook.posts
+
+
+@pytest.mark.gen_test
+async def test_each_of_several_receipts_in_flight_tells_of_its_own_message(simulator, client, hook):
+    world, pushes = simulator.world, simulator.pushes
+    world.follow(world.people["li"])
+    await hook.set()
+    expected = {}
+    for number, (name, delay) in enumerate((("wang", 600), ("li", 0), ("wang", 0))):
+        pushes.receipt_delay = delay
+        person = world.people[name]
+        person.receipt_status = f"failed: reason {number}"
+        answer = await send(simulator, client, touser=person.openid)
+        expected[str(answer["msgid"])] = (person.openid, person.receipt_status)
+    late = next(iter(expected))
+    await hook.came(2)
+    told = {one["MsgID"]: (one["FromUserName"], one["Status"]) for one in map(_fields, hook.posts)}
+    assert told | {late: expected[late]} == expected and late not in told
+
+
+def _fields(post):
+    return post.fields
+
+
+@pytest.mark.gen_test
+async def test_who_blocked_is_told_of_in_the_receipt_and_sees_no_answer(simulator, client, hook):
+    await hook.set()
+    simulator.pushes.receipt_delay = 0
+    wang = simulator.world.people["wang"]
+    simulator.world.block(wang)
+    wang.receipt_status = "success"
+    await send(simulator, client)
+    await simulator.pushes.settled()
+    assert hook.posts[0].fields["Status"] == "failed:user block"
+    hook.answers = [lambda fields: text_reply(fields)]
+    simulator.world.say(wang, "hi")
+    await simulator.pushes.settled()
+    assert [delivery.outcome for delivery in simulator.deliveries] == ["silent", "answered"]
+    assert [one.text for one in wang.chat] == ["hi"]
+
+
+@pytest.mark.gen_test
+async def test_a_persons_receipts_can_be_left_out(simulator, client, hook):
+    await hook.set()
+    wang = simulator.world.people["wang"]
+    wang.receipt_status = ""
+    await send(simulator, client)
+    await simulator.pushes.settled()
+    assert not hook.posts and len(wang.chat) == 1

@@ -215,7 +215,16 @@ def test_a_seal_of_another_account_or_around_no_reply_is_broken(account):
 
 @pytest.mark.parametrize(
     ("event", "watched"),
-    [("subscribe", True), ("SCAN", True), ("CLICK", True), ("unsubscribe", False), ("VIEW", False)],
+    [
+        ("subscribe", True),
+        ("SCAN", True),
+        ("CLICK", True),
+        ("unsubscribe", False),
+        ("VIEW", False),
+        ("subscribe_msg_sent_event", False),
+        ("subscribe_msg_popup_event", False),
+        ("subscribe_msg_change_event", False),
+    ],
 )
 def test_somebody_waits_for_some_answers(event, watched):
     assert is_watched({"MsgType": "event", "Event": event}) is watched

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wx.simulator.template import SAMPLE, Template
+from wx.simulator.template import SAMPLE, SUBSCRIPTIONS, TEMPLATES, Template
 
 
 def problem(keyword: str, value: str) -> str | None:
@@ -70,3 +70,18 @@ def test_every_keyword_must_be_there(data):
 def test_the_card_shows_labels_and_values():
     data = {"thing1": {"value": "done"}, "time2": {"value": "15:01"}}
     assert SAMPLE.lines(data) == [("内容", "done"), ("时间", "15:01")]
+
+
+@pytest.mark.parametrize("template", [SAMPLE, *TEMPLATES, *SUBSCRIPTIONS])
+def test_a_sample_takes_its_own_example(template):
+    values = [line.partition("：")[2] for line in template.example.splitlines()]
+    data = {name: {"value": value} for name, value in zip(template.keywords, values, strict=True)}
+    assert template.problem(data) is None
+    assert [value for _, value in template.lines(data)] == values
+    assert len(template.id) == 43 and template.title
+
+
+def test_the_samples_have_every_common_type():
+    names = {name.rstrip("0123456789") for one in TEMPLATES for name in one.keywords}
+    assert {"character_string", "phrase", "number", "amount", "time", "date", "name"} <= names
+    assert len({one.id for one in (SAMPLE, *TEMPLATES, *SUBSCRIPTIONS)}) == 5

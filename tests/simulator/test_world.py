@@ -122,3 +122,71 @@ def test_opening_the_chat_reads_it_and_may_report_the_place(clock):
 def test_people_have_a_language(clock):
     languages = [person.language for person in make(clock).people.values()]
     assert languages == ["zh_CN", "zh_CN", "en"]
+
+
+def test_who_blocks_stays_and_unfollowing_ends_it(clock):
+    world = make(clock)
+    ear, wang, li = Ear(world), world.people["wang"], world.people["li"]
+    world.say(wang, "hi")
+    seen = []
+    world.watchers.append(lambda person: seen.append(person.id))
+    for _ in range(2):
+        world.block(wang)
+    assert wang.blocked and wang.following and not wang.allowances
+    for _ in range(2):
+        world.unblock(wang)
+    assert not wang.blocked and not wang.allowances
+    assert seen == ["wang"] * 2
+    world.block(li)
+    assert not li.blocked
+    world.block(wang)
+    world.unfollow(wang)
+    world.follow(wang)
+    assert not wang.blocked and wang.allowances["follow"].left == 3
+    assert [told["Event"] for _, told in ear.heard[1:]] == ["unsubscribe", "subscribe"]
+
+
+def test_a_crowd_is_added_quickly_and_found_at_once(clock):
+    world = make(clock)
+    seen = []
+    world.watchers.append(lambda person: seen.append(person.id))
+    people = [world.add_person(f"p{number}") for number in range(1000)]
+    assert len({person.openid for person in people}) == 1000
+    for person in (people[0], people[-1], world.people["li"]):
+        assert world.by_openid(person.openid) is person
+        assert len(person.openid) == 28
+    last = world.add_person("one_more", following=False)
+    assert world.by_openid(last.openid) is last and not last.following
+    assert people[0].following and people[0].followed_at == clock.now() and not seen
+    for wrong in ("wang", "", "a b", "王", "x" * 13):
+        with pytest.raises(ValueError, match="nobody new"):
+            world.add_person(wrong)
+    assert world.by_openid([]) is None
+
+
+def test_what_is_said_about_subscriptions_is_told(clock):
+    world = make(clock)
+    ear, li = Ear(world), world.people["li"]
+    template, *_ = world.subscription_templates
+    world.accept_subscription(li, template)
+    world.accept_subscription(li, template)
+    world.reject_subscription(li, template)
+    assert li.subscriptions == {template: 2}
+    for _ in range(2):
+        world.withdraw_subscription(li, template)
+    assert li.subscriptions == {}
+    told = [
+        (fields["Event"], next(iter(deep["List"] for deep in fields.values() if "List" in deep)))
+        for _, fields in ear.heard
+    ]
+    answer = {"TemplateId": template, "PopupScene": "2"}
+    yes, no = (
+        answer | {"SubscribeStatusString": "accept"},
+        answer | {"SubscribeStatusString": "reject"},
+    )
+    popup, change = "subscribe_msg_popup_event", "subscribe_msg_change_event"
+    taken_back = {"TemplateId": template, "SubscribeStatusString": "reject"}
+    assert told == [(popup, yes), (popup, yes), (popup, no), (change, taken_back)]
+    for say in (world.accept_subscription, world.reject_subscription, world.withdraw_subscription):
+        with pytest.raises(LookupError, match="no subscription"):
+            say(li, "other")

@@ -1,9 +1,11 @@
 """The door to SQLite: what starts it, what it promises, and what it does when things go wrong."""
 
 import asyncio
+import fcntl
 import gc
 import hashlib
 import logging
+import os
 import sqlite3
 import stat
 import subprocess
@@ -276,6 +278,30 @@ def test_two_processes_cannot_hold_one_directory(tmp_path, others):
     assert others(LOCK, folder).line().startswith("3 ")
     lock.close()
     assert others(LOCK, folder).line() == "held"
+
+
+def test_whether_a_directory_is_held_can_be_looked_at(tmp_path, others):
+    folder = tmp_path / "data"
+    assert not database.is_held(folder)
+    assert not folder.exists(), "looking makes nothing"
+    first = others(LOCK, folder)
+    assert first.line() == "held"
+    assert database.is_held(folder) and database.is_held(folder)
+    assert others(LOCK, folder).line().startswith("3 "), "looking has not let it go"
+    first.kill()
+    assert not database.is_held(folder)
+    assert others(LOCK, folder).line() == "held"
+
+
+def test_whoever_only_looks_is_in_nobody_s_way(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    DirectoryLock(folder).close()
+    file = os.open(folder / "lock", os.O_RDONLY)
+    fcntl.flock(file, fcntl.LOCK_SH)
+    assert not database.is_held(folder), "two may look at once"
+    # Whoever looks has let it go by the time that it is asked for again.
+    monkeypatch.setattr("time.sleep", lambda seconds: os.close(file))
+    DirectoryLock(folder).close()
 
 
 # Writing

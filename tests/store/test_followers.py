@@ -7,6 +7,7 @@ import pytest
 from tests.store.conftest import APP, NOW
 from wx.model import Profile
 from wx.store import bindings, followers
+from wx.store.followers import Act
 
 WANG = Profile(
     openid="o-wang",
@@ -156,23 +157,23 @@ def test_a_change_is_of_one_follower_in_one_wechat_account(conn):
 
 
 def test_whoever_acts_follows_and_is_known_from_then_on(conn):
-    made = followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"]
+    made = followers.mark_acted(conn, APP, {"o-wang": Act(NOW)})["o-wang"]
     assert (made.following, made.acted_at, made.profile.openid) == (True, NOW, "o-wang")
     assert made == followers.find(conn, made.id)
-    again = followers.mark_acted(conn, APP, {"o-wang": NOW + 5})["o-wang"]
+    again = followers.mark_acted(conn, APP, {"o-wang": Act(NOW + 5)})["o-wang"]
     assert (again.id, again.acted_at) == (made.id, NOW + 5)
 
 
 def test_the_last_activity_never_goes_back(conn):
-    followers.mark_acted(conn, APP, {"o-wang": NOW + 5})["o-wang"]
-    assert followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"].acted_at == NOW + 5
+    followers.mark_acted(conn, APP, {"o-wang": Act(NOW + 5)})["o-wang"]
+    assert followers.mark_acted(conn, APP, {"o-wang": Act(NOW)})["o-wang"].acted_at == NOW + 5
 
 
 def test_what_was_done_before_an_unfollowing_does_not_undo_it(conn):
     followers.mark_following(conn, APP, "o-wang", False, at=NOW + 10)
-    late = followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"]
+    late = followers.mark_acted(conn, APP, {"o-wang": Act(NOW)})["o-wang"]
     assert (late.following, late.acted_at) == (False, NOW)
-    newer = followers.mark_acted(conn, APP, {"o-wang": NOW + 11})["o-wang"]
+    newer = followers.mark_acted(conn, APP, {"o-wang": Act(NOW + 11)})["o-wang"]
     assert newer.following is True, "following again was not told, and is plain from this"
     assert followers.mark_following(conn, APP, "o-wang", False, at=NOW + 10)
 
@@ -180,13 +181,13 @@ def test_what_was_done_before_an_unfollowing_does_not_undo_it(conn):
 def test_an_act_of_the_second_of_a_change_leaves_the_change_as_it_is(conn):
     for openid, follows in (("o-wang", False), ("o-li", True)):
         followers.mark_following(conn, APP, openid, follows, at=NOW)
-        acted = followers.mark_acted(conn, APP, {openid: NOW})[openid]
+        acted = followers.mark_acted(conn, APP, {openid: Act(NOW)})[openid]
         assert (acted.following, acted.acted_at, acted.follow_changed_at) == (follows, NOW, NOW)
 
 
 def test_acting_is_no_change_that_an_earlier_unfollowing_would_have_to_beat(conn):
     followers.mark_following(conn, APP, "o-wang", True, at=NOW)
-    followers.mark_acted(conn, APP, {"o-wang": NOW + 100})["o-wang"]
+    followers.mark_acted(conn, APP, {"o-wang": Act(NOW + 100)})["o-wang"]
     assert followers.mark_following(conn, APP, "o-wang", False, at=NOW + 50)
     assert following(conn) is False
 
@@ -209,7 +210,7 @@ def test_how_they_came_their_language_and_a_question_are_kept(conn):
 
 
 def test_whoever_takes_back_the_right_to_their_profile_stays_a_follower_without_one(conn):
-    number = followers.mark_acted(conn, APP, {"o-wang": NOW})["o-wang"].id
+    number = followers.mark_acted(conn, APP, {"o-wang": Act(NOW)})["o-wang"].id
     other = followers.use(conn, APP, "o-li")
     followers.mark_profile(conn, APP, WANG, now=NOW)
     followers.mark_profile(conn, APP, replace(WANG, openid="o-li"), now=NOW)
@@ -246,3 +247,132 @@ def test_who_left_is_known_for_a_while_so_that_an_older_event_cannot_bring_them_
     assert not followers.mark_following(conn, APP, "o-wang", True, at=NOW - 5)
     followers.purge(conn, ended_before=NOW)
     assert followers.find_by_openid(conn, APP, "o-wang") is None
+
+
+# Windows for customer-service messages
+
+
+def message(at=NOW):
+    return Act(at, window_left=5, window_ends_at=at + 100)
+
+
+def tap(at=NOW):
+    return Act(at, brief_left=3, brief_ends_at=at + 10)
+
+
+def act(conn, one, openid="o-wang"):
+    return followers.mark_acted(conn, APP, {openid: one})[openid]
+
+
+def windows(conn, openid="o-wang"):
+    found = followers.find_by_openid(conn, APP, openid)
+    return (found.window_left, found.window_ends_at, found.brief_left, found.brief_ends_at)
+
+
+def test_each_act_opens_its_own_kind_of_window_at_the_first_meeting_and_later(conn):
+    assert act(conn, message()).window_left == 5
+    assert windows(conn) == (5, NOW + 100, 0, 0)
+    act(conn, tap(NOW + 1))
+    assert windows(conn) == (5, NOW + 100, 3, NOW + 11)
+    act(conn, message(NOW + 2))
+    assert windows(conn) == (5, NOW + 102, 3, NOW + 11)
+    act(conn, Act(NOW + 50))
+    assert windows(conn) == (5, NOW + 102, 3, NOW + 11), "what opens none closes none"
+    act(conn, tap(), "o-li")
+    assert windows(conn, "o-li") == (0, 0, 3, NOW + 10)
+
+
+def test_a_new_act_renews_its_own_count_and_no_other(conn):
+    number = act(conn, message()).id
+    act(conn, tap())
+    for _ in range(4):
+        followers.mark_message_used(conn, number, now=NOW)
+    assert windows(conn)[::2] == (4, 0)
+    act(conn, tap(NOW + 1))
+    assert windows(conn)[::2] == (4, 3)
+    act(conn, message(NOW + 1))
+    assert windows(conn)[::2] == (5, 3)
+
+
+def test_an_older_act_that_comes_late_renews_nothing(conn):
+    number = act(conn, message(NOW + 9)).id
+    act(conn, tap(NOW + 9))
+    followers.mark_window_closed(conn, number)
+    act(conn, message(NOW + 8))
+    act(conn, tap(NOW + 8))
+    assert windows(conn) == (0, NOW + 109, 0, NOW + 19)
+
+
+def test_two_acts_of_one_second_renew_the_window(conn):
+    number = act(conn, message()).id
+    act(conn, tap())
+    followers.mark_message_used(conn, number, now=NOW)
+    followers.mark_message_used(conn, number, now=NOW + 20)
+    act(conn, message())
+    act(conn, tap())
+    assert windows(conn)[::2] == (5, 3)
+
+
+def test_a_message_uses_the_brief_window_first_while_that_lasts(conn):
+    number = act(conn, message()).id
+    act(conn, tap())
+    seen = []
+    for now in (NOW, NOW + 9, NOW + 10, NOW + 11):
+        followers.mark_message_used(conn, number, now=now)
+        seen.append(windows(conn)[::2])
+    assert seen == [(5, 2), (5, 1), (4, 1), (3, 1)], "the brief one is over from its end on"
+
+
+def test_no_window_is_used_below_nothing(conn):
+    number = act(conn, Act(NOW, 1, NOW + 100, 1, NOW + 10)).id
+    other = act(conn, message(), "o-li").id
+    for _ in range(3):
+        followers.mark_message_used(conn, number, now=NOW)
+    assert windows(conn)[::2] == (0, 0)
+    assert windows(conn, "o-li")[::2] == (5, 0)
+    followers.mark_window_closed(conn, number)
+    assert windows(conn, "o-li")[::2] == (5, 0)
+    followers.mark_window_closed(conn, other)
+    assert windows(conn, "o-li") == (0, NOW + 100, 0, 0)
+
+
+# Who cannot be reached
+
+
+def test_the_platform_s_word_that_somebody_left_holds_until_they_act(conn):
+    number = act(conn, message()).id
+    other = act(conn, message(), "o-li").id
+    followers.mark_left(conn, number)
+    assert not followers.find(conn, number).reachable
+    assert followers.find(conn, other).reachable
+    assert act(conn, message(NOW + 1)).reachable
+
+
+def test_a_block_holds_until_a_later_act(conn):
+    number = act(conn, message()).id
+    other = act(conn, message(), "o-li").id
+    followers.mark_blocked(conn, number, at=NOW + 5)
+    blocked = followers.find(conn, number)
+    assert (blocked.blocked_at, blocked.following, blocked.reachable) == (NOW + 5, True, False)
+    assert followers.find(conn, other).reachable
+    for at in (NOW + 4, NOW + 5):
+        assert act(conn, message(at)).blocked_at == NOW + 5
+    assert act(conn, message(NOW + 6)).reachable
+
+
+def test_many_are_found_by_number_and_those_that_are_gone_are_left_out(conn):
+    first, other = act(conn, message()), act(conn, tap(), "o-li")
+    assert followers.find_all(conn, [other.id, 99, first.id, first.id]) == {
+        first.id: first,
+        other.id: other,
+    }
+    assert followers.find_all(conn, []) == {}
+
+
+def test_who_is_forgotten_leaves_no_block_behind(conn, ann):
+    number = act(conn, message()).id
+    followers.mark_blocked(conn, number, at=NOW)
+    followers.mark_left(conn, number)
+    bindings.mark_ended(conn, bindings.add(conn, APP, ann, number, route="scan", now=1), now=2)
+    assert followers.purge(conn, ended_before=NOW) == 1
+    assert followers.find(conn, number).blocked_at is None

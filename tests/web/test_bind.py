@@ -1,11 +1,12 @@
 """The card and its forms."""
 
+import asyncio
 import json
 import re
 
 import pytest
 
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD, Desktop, World
 from wx.model import Profile
 from wx.web import bind, qr
 
@@ -369,3 +370,100 @@ async def test_a_page_that_is_drawn_for_a_scan_gets_no_other_route_s_picture(wor
     path = invite["qr"].partition("?")[0]
     shown = (await desktop.fetch(path)).body.decode()
     assert shown == await qr.svg(invite["link"]), "whoever asks for no route gets what there is"
+
+
+# The test notice
+
+
+async def press_test(desktop: Desktop) -> tuple[int, str]:
+    """Status, and the state or the error's code."""
+    answer = await desktop.post("/bind/test", json_answer=True)
+    found = json.loads(answer.body)
+    return answer.code, found["error"]["code"] if "error" in found else found["state"]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_test_notice_is_kept_and_its_id_is_told(world: World) -> None:
+    desktop = await world.bound()
+    await world.told("wang")
+    answer = await desktop.post("/bind/test", json_answer=True)
+    told = json.loads(answer.body)
+    assert (answer.code, set(told), told["state"]) == (200, {"id", "state"}, "queued")
+    [row] = world.rows("SELECT * FROM outbox WHERE origin = 'page'")
+    assert (row["id"], row["text"]) == (told["id"], "Test notice for ann")
+    sent = dict((await world.told("wang", 2))[-1].fields)
+    assert "Test notice for ann" in sent.values(), "short enough for a template's field"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_whoever_is_not_bound_has_nobody_to_tell(world: World) -> None:
+    assert await press_test(await world.signed_in()) == (409, "not-bound")
+    assert world.rows("SELECT * FROM outbox") == []
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_one_who_has_left_or_blocked_is_told_so_at_once_until_they_are_back(
+    world: World,
+) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await world.told("wang")
+    people, wang = world.simulator.world, world.simulator.world.people["wang"]
+    people.unfollow(wang)
+    await world.simulator.pushes.settled()
+    calls = world.simulator.calls.copy()
+    assert await press_test(desktop) == (409, "not-following")
+    assert "Follow it, then try again" in (await desktop.post("/bind/test")).body.decode()
+    people.follow(wang)
+    await world.simulator.pushes.settled()
+    assert await press_test(desktop) == (200, "queued")
+    people.block(wang)
+    assert await press_test(desktop) == (200, "queued"), "nobody has told us yet"
+    async with asyncio.timeout(5):
+        while not world.rows("SELECT * FROM followers WHERE blocked_at IS NOT NULL"):
+            await world.simulator.pushes.settled()
+            await asyncio.sleep(0.01)
+    assert await press_test(desktop) == (409, "blocked")
+    page = await desktop.post("/bind/test")
+    assert page.code == 409 and "does not take the account" in page.body.decode()
+    people.unblock(wang)
+    world.clock.advance(1)
+    await world.said("wang", "hello")
+    assert await press_test(desktop) == (200, "queued")
+    kept = len(world.rows("SELECT * FROM outbox WHERE origin = 'page'"))
+    assert kept == 3, "what was refused is not kept"
+    assert calls.total() < world.simulator.calls.total()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_ten_test_notices_in_a_minute_are_enough(world: World) -> None:
+    desktop = await world.bound()
+    for _ in range(10):
+        assert await press_test(desktop) == (200, "queued")
+    refused = await desktop.post("/bind/test", json_answer=True)
+    assert refused.code == 429 and 1 <= int(refused.headers["Retry-After"]) <= 7
+    again = await world.signed_in()  # another browser of the same account
+    assert await press_test(again) == (429, "too-many-tries")
+    world.clock.advance(7)
+    assert await press_test(desktop) == (200, "queued")
+    assert len(world.rows("SELECT * FROM outbox WHERE origin = 'page'")) == 11
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_platform_that_is_down_keeps_no_test_notice_from_being_taken(
+    world: World,
+) -> None:
+    desktop = await world.bound()
+    await world.told("wang")
+    await world.simulator.stop()
+    assert await press_test(desktop) == (200, "queued")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_while_a_new_code_is_shown_the_list_is_not(world: World) -> None:
+    desktop = await world.bound()
+    assert "data-notices" in (await desktop.fetch("/bind")).body.decode()
+    world.clock.advance(1)
+    assert (await desktop.post("/bind/invites", password=PASSWORD)).code == 303
+    page = (await desktop.fetch("/bind")).body.decode()
+    assert "data-notices" not in page and "data-replacing" in page

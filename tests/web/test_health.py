@@ -34,6 +34,34 @@ async def test_it_is_ready_when_there_is_an_access_token_and_not_before(world: W
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_thief_of_the_access_token_is_told_of_to_whoever_asks_for_more(
+    world: World,
+) -> None:
+    desktop, keeper = world.desktop(), world.server.services.health._access_token
+    ready = b"database: ok\naccess token: ok\n"
+    token = await keeper.get()
+    assert (await desktop.fetch("/readyz?verbose")).body == ready
+    for _ in range(2):
+        world.clock.advance(10)
+        world.simulator.faults.kill_access_tokens()
+        token = await keeper.replace(token, 40001)
+    assert (await desktop.fetch("/readyz")).body == ready
+    for query in ("verbose", "verbose=1", "verbose="):
+        answer = await desktop.fetch(f"/readyz?{query}")
+        assert answer.code == 200, "what is wrong does not keep the server from working"
+        first, second, more = answer.body.decode().splitlines()
+        assert f"{first}\n{second}\n".encode() == ready
+        assert more.startswith("access token replaced by another program today: 2. ")
+        assert "stable_token" in more and "GET /api/wechat/access_token" in more
+        assert token not in more
+    assert "wxbind_access_token_stolen_total 2.0" in (await desktop.fetch("/metrics")).body.decode()
+    world.clock.advance(86400)
+    await keeper.get()
+    assert (await desktop.fetch("/readyz?verbose")).body == ready
+    assert "wxbind_access_token_stolen_total 2.0" in (await desktop.fetch("/metrics")).body.decode()
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_a_silent_database_makes_it_not_ready(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

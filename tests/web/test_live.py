@@ -1,6 +1,7 @@
 """The live socket: who may open it, what it says, how it ends."""
 
 import asyncio
+import json
 import socket as sockets
 import time
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from tests.world import Desktop, World
-from wx.web import routes
+from tests import processes
+from tests.world import Desktop, Socket, World
+from wx.service import outbox
+from wx.service.outbox import Draft
+from wx.web import live, routes
 
 
 async def refused(desktop: Desktop, invite: dict[str, Any], **headers: str) -> int:
@@ -256,3 +260,126 @@ async def test_a_peer_that_answers_no_ping_is_let_go_and_one_that_does_stays(
     await left(world, 1)
     await (world.simulator.phone("wang")).open(invite["url"])
     assert await alive.until("scanned")
+
+
+# The last notices
+
+NOTICES = {"live": "/live/notices"}
+
+
+async def put(world: World, name: str = "ann", text: str = "hello") -> str:
+    [made] = await world.server.services.outbox.put([name], Draft(text=text), origin="send")
+    return made.id
+
+
+async def heard(socket: Socket, name: str, *, until: str) -> list[str]:
+    """The states that a notice comes to in the frames, up to this one."""
+    states: list[str] = []
+    while frame := await socket.frame():
+        states += [one["state"] for one in frame["notices"] if one["id"] == name][:1]
+        if states[-1:] == [until]:
+            return states
+    raise AssertionError(f"closed before {until}: {states}")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_first_frame_is_the_list_and_each_change_comes_by_itself(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await world.told("wang")
+    socket = await desktop.live(NOTICES)
+    first = await socket.frame() or {}
+    assert first["state"] == "bound" and len(first["notices"]) == 1
+    name = await put(world)
+    states = await heard(socket, name, until="delivered")
+    order = ["queued", "sending", "sent", "delivered"]
+    assert states == sorted(states, key=order.index), "never backwards"
+    assert json.loads((await desktop.fetch("/bind/notices")).body)["notices"][0]["id"] == name
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_may_not_see_the_invite_s_socket_may_not_see_this_one(world: World) -> None:
+    desktop = await world.bound()
+    assert await refused(desktop, NOTICES, Origin="https://evil.example") == 403
+    assert await refused(desktop, NOTICES, Sec_Fetch_Site="cross-site") == 403
+    assert await refused(desktop, NOTICES, Host="evil.example") == 421
+    assert await refused(world.desktop(), NOTICES) == 403
+    for _ in range(5):
+        await (await desktop.live(NOTICES)).frame()
+    assert await refused(desktop, NOTICES) == 429
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_everybody_hears_of_their_own_notices_only(world: World) -> None:
+    ann = await world.bound()
+    await world.simulator.phone("li").follow()
+    bob = await world.bound("bob", "li")
+    sockets_ = [await one.live(NOTICES) for one in (ann, bob)]
+    for one in sockets_:
+        await one.frame()
+    hers = await put(world, "ann")
+    his = await put(world, "bob")
+    assert await heard(sockets_[1], his, until="sent")
+    assert await heard(sockets_[0], hers, until="sent")
+    frames = [json.loads((await one.fetch("/bind/notices")).body) for one in (ann, bob)]
+    assert [frame["notices"][0]["id"] for frame in frames] == [hers, his]
+    assert not {one["id"] for one in frames[0]["notices"]} & {
+        one["id"] for one in frames[1]["notices"]
+    }
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_storm_of_changes_is_a_few_frames_and_the_last_is_how_it_stands(
+    world: World,
+) -> None:
+    desktop = await world.bound()
+    await world.told("wang")
+    socket = await desktop.live(NOTICES)
+    await socket.frame()
+    hub, topic = world.server.services.hub, outbox.topic(1)
+    assert hub._topics[topic]
+    began = time.monotonic()
+    for _ in range(200):
+        hub.publish(topic)
+        await asyncio.sleep(0)
+    name = await put(world)
+    frames = 1
+    while frame := await socket.frame():
+        frames += 1
+        newest = frame["notices"][0]
+        if (newest["id"], newest["state"]) == (name, "sent"):
+            break
+        hub.publish(topic)
+    seconds = time.monotonic() - began
+    assert frames <= 3 + seconds / live.LiveNotices.pause
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_signing_out_ends_the_list_s_socket_and_the_stop_too(world: World) -> None:
+    desktop, other = await world.bound(), await world.signed_in()
+    socket, second = await desktop.live(NOTICES), await other.live(NOTICES)
+    await socket.frame()
+    await second.frame()
+    await desktop.post("/logout")
+    assert await socket.frame() is None and socket.connection.close_code == 4401
+    await world.server.stop()
+    assert await second.frame() is None and second.connection.close_code == 1001
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_notice_of_another_process_is_seen_within_a_second(world: World) -> None:
+    desktop = await world.bound()
+    await world.told("wang")
+    socket = await desktop.live(NOTICES)
+    await socket.frame()
+    ended = await processes.run(
+        *("send", "ann", "from beside", "--expires-in", "2592000"),
+        *(f"--{name.replace('_', '-')}={value}" for name, value in world.keys.items()),
+        folder=world.folder,
+    )
+    done = time.monotonic()
+    name = ended.out.split()[0]
+    while frame := await socket.frame():
+        if frame["notices"][0]["id"] == name:
+            break
+    assert time.monotonic() - done < 1.5

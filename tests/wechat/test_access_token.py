@@ -99,6 +99,144 @@ async def test_a_thousand_calls_whose_token_died_cause_one_fetch(
 
 
 @pytest.mark.gen_test
+async def test_the_current_one_is_given_with_the_seconds_to_its_end(simulator, keeper, clock):
+    token, seconds = await keeper.current()
+    assert (token, seconds) == (await keeper.get(), 7200)
+    assert isinstance(seconds, int)
+    clock.advance(100.4)
+    assert await keeper.current() == (token, 7099)
+    clock.advance(7099)
+    assert await keeper.current() == (token, 0)
+    clock.advance(1)
+    other, seconds = await keeper.current()
+    assert other != token and seconds == 7200
+    assert simulator.calls[STABLE] == 2
+
+
+@pytest.mark.gen_test
+async def test_a_current_one_that_cannot_be_had_is_a_platform_error(simulator, keeper):
+    simulator.faults.answer(STABLE, errcode=40125)
+    with pytest.raises(PlatformError) as caught:
+        await keeper.current()
+    assert caught.value.errcode == 40125
+
+
+# The thief
+
+
+def thefts(caplog):
+    """What the log says of another program, and what else of refusals."""
+    refusals = [one for one in caplog.records if "refused the access token" in one.getMessage()]
+    loud = [one for one in refusals if one.levelno >= logging.WARNING]
+    return [one.getMessage() for one in loud if "another program" in one.getMessage()], refusals
+
+
+@pytest.mark.gen_test
+async def test_a_token_that_dies_early_was_taken_by_another_program(
+    simulator, keeper, clock, caplog
+):
+    first = await keeper.get()
+    assert (keeper.stolen, keeper.stolen_today) == (0, 0)
+    clock.advance(10)
+    # Another program, which makes the platform mint one at once.
+    simulator.faults.kill_access_tokens()
+    assert await keeper.replace(first, 40001) != first
+    assert (keeper.stolen, keeper.stolen_today) == (1, 1)
+    [line], refusals = thefts(caplog)
+    assert "(1 today)" in line
+    assert "stable_token" in line and "GET /api/wechat/access_token" in line
+    assert len(refusals) == 1
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_of_a_thousand_refused_callers_one_tells_of_the_thief(
+    simulator, keeper, client, clock
+):
+    await keeper.get()
+    clock.advance(10)
+    simulator.faults.kill_access_tokens()
+    openid = simulator.world.people["wang"].openid
+    calls = (client.get("/cgi-bin/user/info", {"openid": openid}) for _ in range(1000))
+    assert len(await asyncio.gather(*calls)) == 1000
+    assert (keeper.stolen, simulator.calls[STABLE]) == (1, 2)
+
+
+@pytest.mark.parametrize("refusal", [None, 40014, 42001])
+@pytest.mark.gen_test
+async def test_another_refusal_is_nobody_s_fault(simulator, keeper, clock, caplog, refusal):
+    first = await keeper.get()
+    clock.advance(10)
+    simulator.faults.kill_access_tokens()
+    await keeper.replace(first, refusal)
+    assert (keeper.stolen, keeper.stolen_today) == (0, 0)
+    told, refusals = thefts(caplog)
+    assert told == [] and len(refusals) == 1
+
+
+@pytest.mark.parametrize(
+    ("age", "stolen"), [(0, 0), (5, 0), (5.1, 1), (6899, 1), (6900, 0), (7199, 0)]
+)
+@pytest.mark.gen_test
+async def test_neither_a_fresh_one_nor_one_that_ends_soon_was_taken(
+    simulator, keeper, clock, monkeypatch, age, stolen
+):
+    monkeypatch.setattr(module, "FETCH_PAUSE_SECONDS", 0)
+    first = await keeper.get()
+    clock.advance(age)
+    simulator.faults.kill_access_tokens()
+    await keeper.replace(first, 40001)
+    assert keeper.stolen == stolen
+
+
+@pytest.mark.gen_test
+async def test_one_that_was_replaced_by_ourselves_was_not_taken(simulator, keepers, clock):
+    keeper = keepers(mode="classic")
+    first = await keeper.get()
+    clock.advance(6960)
+    await keeper.refresh_if_due()
+    second = await keeper.get()
+    clock.advance(301)
+    assert first != second
+    assert await keeper.replace(first, 40001) == second
+    assert keeper.stolen == 0
+
+
+@pytest.mark.gen_test
+async def test_a_thief_who_comes_again_is_told_of_once_an_hour(simulator, keeper, clock, caplog):
+    caplog.set_level(logging.INFO)
+    for number in range(1, 8):
+        token = await keeper.get()
+        clock.advance(600)
+        simulator.faults.kill_access_tokens()
+        await keeper.replace(token, 40001)
+        assert keeper.stolen == number
+    told, refusals = thefts(caplog)
+    assert ["(1 today)" in one or "(7 today)" in one for one in told] == [True, True]
+    assert len(refusals) == 7
+
+
+@pytest.mark.gen_test
+async def test_a_day_s_count_ends_at_midnight_in_china(simulator, keeper, clock):
+    # 2027-01-15 08:00 UTC: eight hours before midnight there.
+    assert clock.now() == 1_800_000_000
+    for _ in range(2):
+        token = await keeper.get()
+        clock.advance(1000)
+        simulator.faults.kill_access_tokens()
+        await keeper.replace(token, 40001)
+    assert (keeper.stolen, keeper.stolen_today) == (2, 2)
+    clock.advance(8 * 3600 - 2000 - 1)
+    assert keeper.stolen_today == 2
+    clock.advance(1)
+    assert (keeper.stolen, keeper.stolen_today) == (2, 0)
+    token = await keeper.get()
+    clock.advance(10)
+    simulator.faults.kill_access_tokens()
+    await keeper.replace(token, 40001)
+    assert (keeper.stolen, keeper.stolen_today) == (3, 1)
+
+
+@pytest.mark.gen_test
 async def test_only_the_one_that_is_held_is_replaced(simulator, keeper, clock):
     first = await keeper.get()
     clock.advance(10)

@@ -67,6 +67,7 @@ async def test_a_platform_that_always_refuses_the_token_gets_two_calls(
     with pytest.raises(PlatformError) as caught:
         await odd_client.post(PATH, {"a": 1})
     assert (caught.value.errcode, caught.value.remedy) == (errcode, Remedy.NEW_ACCESS_TOKEN)
+    assert keeper.stolen == (1 if errcode == 40001 else 0)
     used = [request.arguments["access_token"][0].decode() for request in platform.requests]
     assert len(used) == 2
     assert used[0] == first != used[1]
@@ -108,7 +109,33 @@ async def test_without_an_access_token_nothing_is_called(platform, odd_client, s
     with pytest.raises(PlatformError) as caught:
         await odd_client.post(PATH, {})
     assert (caught.value.errcode, caught.value.path) == (40164, STABLE)
+    assert caught.value.unsent
     assert platform.requests == []
+
+
+@pytest.mark.gen_test
+async def test_a_token_call_that_may_have_arrived_leaves_the_call_itself_unsent(
+    platform, odd_client, simulator
+):
+    simulator.faults.cut_reply(STABLE)
+    with pytest.raises(PlatformError) as caught:
+        await odd_client.post(PATH, {})
+    assert (caught.value.errcode, caught.value.path) == (None, STABLE)
+    assert caught.value.unsent
+    assert not caught.value.__cause__.unsent, "the token call itself may have arrived"
+    assert platform.requests == []
+
+
+@pytest.mark.gen_test
+async def test_a_call_that_may_have_arrived_is_not_unsent(platform, odd_client):
+    async def reply(handler):
+        handler.detach().close()
+
+    platform.reply = reply
+    for call in (odd_client.post(PATH, {}), odd_client.get(PATH)):
+        with pytest.raises(PlatformError) as caught:
+            await call
+        assert (caught.value.path, caught.value.unsent) == (PATH, False)
 
 
 @pytest.mark.gen_test
@@ -122,4 +149,5 @@ async def test_when_no_new_token_can_be_had_that_is_told(
     with pytest.raises(PlatformError) as caught:
         await odd_client.post(PATH, {})
     assert (caught.value.errcode, caught.value.path) == (-1, STABLE)
+    assert caught.value.unsent, "the platform refused it, and so did nothing"
     assert len(platform.requests) == 1

@@ -61,7 +61,8 @@ async def test_a_template_message_carries_what_was_given_and_no_more(platform, o
 
 
 @pytest.mark.parametrize(
-    ("msgid", "expected"), [(5, "5"), ("5", "5"), (None, ""), ([5], ""), (1.5, "")]
+    ("msgid", "expected"),
+    [(5, "5"), ("5", "5"), (None, ""), ([5], ""), (1.5, ""), (True, ""), ("5\0" * 40, "5" * 32)],
 )
 @pytest.mark.gen_test
 async def test_a_message_id_is_text_or_nothing(platform, odd_messages, msgid, expected):
@@ -69,6 +70,33 @@ async def test_a_message_id_is_text_or_nothing(platform, odd_messages, msgid, ex
     assert await odd_messages.send_template("o", "T", {}) == expected
     platform.reply = {"errcode": 0}
     assert await odd_messages.send_template("o", "T", {}) == ""
+
+
+@pytest.mark.gen_test
+async def test_a_subscription_notice_carries_what_was_given_and_no_more(platform, odd_messages):
+    platform.reply = {"errcode": 0, "errmsg": "ok"}
+    assert await odd_messages.send_subscription("o-wang", "S-1", {"thing8": "通知🌻"}) == ""
+    platform.reply = {"errcode": 0, "msgid": 1700827132819554304}
+    msgid = await odd_messages.send_subscription(
+        "o-wang", "S-1", {}, url="https://wx.example.com/a?b=c&d"
+    )
+    assert msgid == "1700827132819554304"
+    first, second = platform.requests
+    assert (first.method, first.path) == ("POST", "/cgi-bin/message/subscribe/bizsend")
+    assert "通知🌻".encode() in first.body
+    plain = {"touser": "o-wang", "template_id": "S-1"}
+    assert json.loads(first.body) == plain | {"data": {"thing8": {"value": "通知🌻"}}}
+    assert json.loads(second.body) == plain | {"data": {}, "page": "https://wx.example.com/a?b=c&d"}
+
+
+@pytest.mark.parametrize("errcode", [43101, 40037, 47003, 41030])
+@pytest.mark.gen_test
+async def test_a_refused_subscription_notice_keeps_its_number(platform, odd_messages, errcode):
+    platform.reply = {"errcode": errcode}
+    with pytest.raises(PlatformError) as caught:
+        await odd_messages.send_subscription("o", "S", {"thing1": "x"})
+    assert caught.value.errcode == errcode
+    assert len(platform.requests) == 1
 
 
 @pytest.mark.gen_test

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 import ssl
+import struct
 
 import pytest
 from cryptography import x509
@@ -189,10 +190,13 @@ async def test_the_deadline_covers_the_wait_for_a_free_connection(
     monkeypatch.setattr(module, "DEADLINE_SECONDS", 0.1)
     error = await trouble(transport)
     assert (error.errmsg, len(platform.requests)) == ("no answer in time", 1)
+    assert error.unsent
     platform.released.set()
     assert is_silence((await asyncio.gather(holding, return_exceptions=True))[0])
     platform.reply = {"ok": 3}
-    assert await transport.get("/x", {}) == {"ok": 3}, "the pool is not used up"
+    assert await transport.get("/y", {}) == {"ok": 3}, "the pool is not used up"
+    paths = [request.path for request in platform.requests]
+    assert paths == ["/holds", "/y"], "what was given up does not go out later"
 
 
 @pytest.mark.gen_test
@@ -245,14 +249,245 @@ async def test_closing_ends_the_calls_under_way_at_once(platform, transports, ca
     calls = [asyncio.create_task(transport.get("/x", {})) for _ in range(3)]
     await platform.asked.wait()
     transport.close()
-    for result in await asyncio.gather(*calls, return_exceptions=True):
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
         assert is_silence(result)
         assert result.errmsg == "the server stops"
-    assert (await trouble(transport)).errmsg == "the server stops"
+    assert [result.unsent for result in results] == [False, True, True]
+    late = await trouble(transport)
+    assert (late.errmsg, late.unsent) == ("the server stops", True)
     # The client's timer was set by the closing; let it pass.
     await asyncio.sleep(0.01)
     transport.close = lambda: None
     assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.gen_test
+async def test_a_call_that_is_cancelled_while_it_waits_does_not_go_out_later(platform, transports):
+    async def reply(handler):
+        await platform.released.wait()
+
+    platform.reply = reply
+    transport = transports(platform.base, connections=1)
+    holding = asyncio.create_task(transport.get("/holds", {}))
+    await platform.asked.wait()
+    waiting = [asyncio.create_task(transport.post(f"/{n}", {}, {})) for n in range(3)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    platform.reply = {"ok": 5}
+    platform.released.set()
+    await asyncio.gather(holding, *waiting, return_exceptions=True)
+    assert [request.path for request in platform.requests] == ["/holds", "/0", "/2"]
+
+
+# Whether anything was sent
+
+
+class Raw:
+    """A platform below HTTP: ``serve`` is given the streams of each connection."""
+
+    def __init__(self, serve):
+        self.requests = []
+        self._serve = serve
+        self._server = None
+
+    async def start(self):
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.base = f"http://127.0.0.1:{self.port}"
+        return self
+
+    async def _connected(self, reader, writer):
+        try:
+            await self._serve(self, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def request(self, reader):
+        """Read one request, its body too."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        [length] = [int(one[15:]) for one in head.split(b"\r\n") if one[:14] == b"Content-Length"]
+        self.requests.append(await reader.readexactly(length))
+
+    def stop(self):
+        self._server.close()
+
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
+
+
+@pytest.fixture
+def raw(io_loop):
+    """Makes platforms below HTTP, and stops them at the end."""
+    made = []
+
+    async def make(serve):
+        made.append(Raw(serve))
+        return await made[-1].start()
+
+    async def stop():
+        for one in made:
+            one.stop()
+
+    yield make
+    io_loop.run_sync(stop)
+
+
+async def sending(transport):
+    """The error of a call that would do something."""
+    with pytest.raises(PlatformError) as caught:
+        await transport.post("/x", {}, {"text": "hello"})
+    assert is_silence(caught.value)
+    return caught.value
+
+
+@pytest.mark.gen_test
+async def test_a_refused_connection_and_an_unknown_name_send_nothing(transports):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert (await sending(transports(f"http://127.0.0.1:{port}"))).unsent
+    assert (await sending(transports("http://no-such-host.invalid"))).unsent
+
+
+@pytest.mark.gen_test
+async def test_a_platform_that_takes_no_more_connections_was_sent_nothing(transports, monkeypatch):
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.2)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        crowd = [socket.socket() for _ in range(4)]
+        for one in crowd:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        error = await sending(transports(f"http://127.0.0.1:{full.getsockname()[1]}"))
+        for one in crowd:
+            one.close()
+    assert error.unsent
+
+
+@pytest.mark.gen_test
+async def test_a_platform_that_connects_and_says_nothing_may_have_read_it(transports, monkeypatch):
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(module, "REQUEST_SECONDS", 0.2)
+    # Nobody accepts: the kernel takes the connection and what is written to it.
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        assert not (await sending(transports(f"http://127.0.0.1:{port}"))).unsent
+        # Before the two agree upon keys nothing of a request is written.
+        assert (await sending(transports(f"https://127.0.0.1:{port}"))).unsent
+
+
+@pytest.mark.gen_test
+async def test_a_connection_that_breaks_before_the_keys_are_agreed_sends_nothing(raw, transports):
+    async def hang_up(server, reader, writer):
+        await reader.read(100)
+
+    server = await raw(hang_up)
+    assert (await sending(transports(server.base.replace("http:", "https:")))).unsent
+
+
+@pytest.mark.parametrize("sent", [b"", ANSWER[:20], ANSWER, ANSWER + b'{"ok'])
+@pytest.mark.gen_test
+async def test_a_connection_that_breaks_after_the_request_leaves_it_open(raw, transports, sent):
+    async def break_off(server, reader, writer):
+        await server.request(reader)
+        writer.write(sent)
+        await writer.drain()
+
+    server = await raw(break_off)
+    assert not (await sending(transports(server.base))).unsent
+    assert len(server.requests) == 1
+
+
+@pytest.mark.gen_test
+async def test_a_reset_after_the_request_leaves_it_open(raw, transports):
+    async def reset(server, reader, writer):
+        await server.request(reader)
+        writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+
+    server = await raw(reset)
+    assert not (await sending(transports(server.base))).unsent
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("reply", [b"<html>", b'{"errcode":-1}', b"[]"])
+@pytest.mark.gen_test
+async def test_whatever_is_answered_it_was_sent(platform, transport, reply):
+    platform.reply = reply
+    for status in (200, 502):
+        platform.status = status
+        with pytest.raises(PlatformError) as caught:
+            await transport.post("/x", {}, {})
+        assert not caught.value.unsent
+
+
+@pytest.mark.parametrize("limit", ["REQUEST_SECONDS", "DEADLINE_SECONDS"])
+@pytest.mark.gen_test
+async def test_an_answer_that_comes_too_late_leaves_it_open(
+    platform, transport, monkeypatch, limit
+):
+    async def reply(handler):
+        await platform.released.wait()
+
+    monkeypatch.setattr(module, limit, 0.1)
+    platform.reply = reply
+    assert not (await sending(transport)).unsent
+    assert len(platform.requests) == 1
+
+
+@pytest.mark.gen_test
+async def test_what_a_dying_kept_connection_took_is_not_sent_again_by_itself(raw, transports):
+    async def die_at_the_second(server, reader, writer):
+        await server.request(reader)
+        writer.write(ANSWER + b'{"ok":1}')
+        await server.request(reader)
+
+    server = await raw(die_at_the_second)
+    transport = transports(server.base, connections=1)
+    assert await transport.post("/x", {}, {"text": "first"}) == {"ok": 1}
+    error = await sending(transport)
+    assert (error.errmsg, error.unsent) == ("the connection ended before the answer", False)
+    assert len(server.requests) == 2, "the platform may have acted upon it"
+    assert await transport.post("/x", {}, {"text": "third"}) == {"ok": 1}
+    assert len(server.requests) == 3
+
+
+@pytest.mark.gen_test
+async def test_a_platform_that_is_gone_after_it_read_the_request_leaves_it_open(raw, transports):
+    """Even though curl would then say that it could not connect."""
+
+    async def vanish_at_the_second(server, reader, writer):
+        await server.request(reader)
+        writer.write(ANSWER + b'{"ok":1}')
+        await server.request(reader)
+        server.stop()
+
+    server = await raw(vanish_at_the_second)
+    transport = transports(server.base, connections=1)
+    for method in (transport.post, transport.post):
+        result = await asyncio.gather(method("/x", {}, {"text": "x"}), return_exceptions=True)
+    assert is_silence(result[0]) and not result[0].unsent
+    assert len(server.requests) == 2
+    assert (await sending(transport)).unsent, "now nobody is there"
+
+
+@pytest.mark.gen_test
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(
+    platform, transport, monkeypatch
+):
+    """The platform may be about to close it, and then nobody knows what became of the call."""
+    assert module.IDLE_SECONDS == 10
+    monkeypatch.setattr(module, "IDLE_SECONDS", 1)
+    await transport.post("/x", {}, {})
+    await transport.post("/x", {}, {})
+    assert platform.accepted == 1
+    await asyncio.sleep(1.1)  # by curl's own clock, which nobody can move
+    await transport.post("/x", {}, {})
+    assert platform.accepted == 2
 
 
 # Certificates
@@ -308,7 +543,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
 ):
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     error = await trouble(transports(tls_platform.base))
-    assert is_silence(error)
+    assert is_silence(error) and error.unsent
     assert "certificate" in error.errmsg
     assert tls_platform.requests == []
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+NOT_LATEST = 40001  # of an access token: another was fetched since
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:

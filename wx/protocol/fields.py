@@ -22,6 +22,7 @@ COUNT = 2**53  # what JavaScript can count to; the platform counts people and by
 
 NAME = re.compile(r"[A-Za-z0-9_@.-]{1,64}")
 _DIGITS = re.compile(r"[0-9]{1,20}")
+_SIGNED = re.compile(r"-?[0-9]{1,20}")
 _DECIMAL = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,40})?(?:[eE]-?[0-9]{1,3})?")
 
 
@@ -227,8 +228,8 @@ def _look(*names: str) -> Callable[[Fields], str | None]:
 
 
 def _whole(value: str, name: str, *, low: int, high: int) -> int:
-    # int() alone would also take signs, blanks, underscores and the digits of every script.
-    if not _DIGITS.fullmatch(value):
+    # int() alone would also take plus signs, blanks, underscores and the digits of every script.
+    if not (_SIGNED if low < 0 else _DIGITS).fullmatch(value):
         raise BadMessage(f"{name} is missing or no whole number")
     number = int(value)
     if not low <= number <= high:

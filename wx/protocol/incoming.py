@@ -214,7 +214,8 @@ class LocationSelect(Incoming):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionAnswer:
-    """``accepted`` is None where the platform says neither yes nor no."""
+    """``accepted`` is None where the platform says neither yes nor no. ``msg_id`` and what follows
+    are of a delivery; ``error_code`` is 0 where the platform names none."""
 
     template_id: str = take.name("TemplateId")
     accepted: bool | None = take.meaning(
@@ -222,8 +223,13 @@ class SubscriptionAnswer:
     )
     scene: str = take.text("PopupScene")
     msg_id: str = take.some_digits("MsgID", "MsgId")
-    error_code: int = take.whole("ErrorCode", absent=0)
+    error_code: int = take.whole("ErrorCode", low=-take.COUNT, absent=0)
     error_status: str = take.text("ErrorStatus")
+
+    @property
+    def delivered(self) -> bool:
+        """Whether nothing speaks of a failure: either of the two may be absent."""
+        return self.error_code == 0 and take.squeezed(self.error_status) in ("", "success")
 
 
 @_value

@@ -2,13 +2,14 @@
 
 import logging
 import sqlite3
+import unicodedata
 from dataclasses import dataclass
 
 from wx import secret
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import Refused
-from wx.model import Account, Binding, Browser, Invite, InviteState
+from wx.model import Account, Binding, Browser, Follower, Invite, InviteState
 from wx.service.outbox import Outbox
 from wx.service.speech import Translate
 from wx.store import accounts, bindings, followers, invites
@@ -55,6 +56,41 @@ class Bindings:
         """The account's present binding."""
         return await self._database.read(
             lambda conn: bindings.find_of_account(conn, self._config.app_id, account.id)
+        )
+
+    async def of_name(self, name: str) -> tuple[Account, Binding | None]:
+        """The account of this name, and its present binding.
+
+        Raises:
+            Refused: 404, there is no such account.
+        """
+        name = unicodedata.normalize("NFC", name)
+
+        def work(conn: sqlite3.Connection) -> tuple[Account, Binding | None]:
+            account = accounts.find_by_name(conn, name)
+            if account is None:
+                raise Refused(
+                    404,
+                    "unknown-account",
+                    "There is no such account: %(names)s",
+                    hint="Look at the names with: wxbind account list",
+                    names=name[:64],
+                )
+            return account, bindings.find_of_account(conn, self._config.app_id, account.id)
+
+        return await self._database.read(work)
+
+    def window(self, follower: Follower) -> tuple[int, float | None]:
+        """How many customer-service messages the follower's windows still allow, and until when."""
+        now = self._clock.now()
+        windows = (
+            (follower.window_left, follower.window_ends_at),
+            (follower.brief_left, follower.brief_ends_at),
+        )
+        open_ones = [(left, ends_at) for left, ends_at in windows if left > 0 and ends_at > now]
+        return (
+            sum(left for left, _ in open_ones),
+            max((ends_at for _, ends_at in open_ones), default=None),
         )
 
     def of_follower(

@@ -164,7 +164,8 @@ def _dressed(
             fields, cut = fitted.fields, fitted.cut
         else:
             given = _template_for(channel, config)
-            assert given is not None  # or this were no way
+            if given is None:  # it was when the first call was made
+                return Choice("", why, reason="no-template")
             template_id = given.id
             value, cut = form.fit_text(notice.text, given.field)
             fields = {given.field: value}

@@ -66,6 +66,7 @@ class _Turn:
     followers: set[int] = field(default_factory=set)  # whose next notice may leave
     counted: list[tuple[str, str]] = field(default_factory=list)  # channel and state
     lines: list[tuple[int, str]] = field(default_factory=list)  # of the log
+    last: int = 0  # the number of the last notice that was kept
 
 
 class Courier:
@@ -96,6 +97,7 @@ class Courier:
         self._closed_until: dict[str, float] = {}  # by channel, monotonic
         self._doubts: dict[int, float] = {}  # by the notice's number, monotonic
         self._offset = clock.now() - clock.monotonic()
+        self._last = 0  # the number of the last notice by that offset
         self._running: asyncio.Task[None] | None = None
         self._stopping = False
         self.calls = 0
@@ -146,7 +148,11 @@ class Courier:
 
     async def _take_turns(self) -> None:
         """Turn after turn, while there is something to write down or to claim."""
-        while self._back or (len(self._under_way) < AT_ONCE and await self._anything_due()):
+        while (
+            self._back
+            or self._jump()
+            or (len(self._under_way) < AT_ONCE and await self._anything_due())
+        ):
             if not await self._turn():
                 return
 
@@ -164,8 +170,11 @@ class Courier:
             turn = await self._database.write(partial(self._write, back, room, closed, jump))
         except BaseException:
             self._back = back + self._back
-            self._offset -= jump
             raise
+        self._last = turn.last
+        if jump:
+            self._offset += jump
+            log.warning("the clock has jumped by %.0f s: what waits goes by the new time", jump)
         if back:
             failpoint.here("after-commit")
         if turn.jobs:
@@ -178,17 +187,12 @@ class Courier:
             task = asyncio.create_task(self._send(job), name=f"notice {job.notice.id}")
             self._under_way[job.notice.number] = task
         self._outbox.changed(turn.concerned)
-        return bool(back or turn.jobs or turn.concerned)
+        return bool(back or jump or turn.jobs or turn.concerned)
 
     def _jump(self) -> float:
         """By how much the wall clock has jumped since the last turn, in seconds."""
-        offset = self._clock.now() - self._clock.monotonic()
-        jump = offset - self._offset
-        if abs(jump) < JUMP_SECONDS:
-            return 0.0
-        log.warning("the clock has jumped by %.0f s: what waits goes by the new time", jump)
-        self._offset = offset
-        return jump
+        jump = self._clock.now() - self._clock.monotonic() - self._offset
+        return jump if abs(jump) >= JUMP_SECONDS else 0.0
 
     def _closed(self) -> set[str]:
         now = self._clock.monotonic()
@@ -201,19 +205,18 @@ class Courier:
     ) -> _Turn:
         turn, now = _Turn(), self._clock.now()
         if jump:
-            outbox.mark_shifted(conn, jump, before=now - jump + 1)
+            outbox.mark_shifted(conn, jump, last=self._last, now=now)
         for job in back:
             self._settle(conn, job, turn, now=now)
-        for account_id, follower_id in outbox.mark_expired(conn, now=now):
-            turn.concerned.add(account_id)
-            turn.followers.add(follower_id)
-            turn.counted.append(("", NoticeState.EXPIRED))
+        for notice in outbox.mark_expired(conn, now=now):
+            self._ended(notice, notice.state, notice.reason, turn)
         claimed = outbox.claim_due(conn, now=now, limit=room) if room > 0 else []
         known = followers.find_all(conn, (one.follower_id for one in claimed))
         for notice in claimed:
             turn.concerned.add(notice.account_id)
             self._begin(conn, notice, known.get(notice.follower_id), closed, turn, now=now)
         outbox.mark_next_due(conn, turn.followers, now=now)
+        turn.last = outbox.find_last(conn)
         return turn
 
     def _begin(
@@ -240,17 +243,19 @@ class Courier:
         if choice.reason:
             if choice.problem:
                 turn.lines.append((logging.WARNING, f"notice {notice.id}: {choice.problem}"))
+            if notice.doubt_at is not None:  # it may have arrived all the same
+                self._end(conn, notice, NoticeState.UNKNOWN, "doubt", turn, now=now)
+                return
             self._end(conn, notice, NoticeState.FAILED, choice.reason, turn, now=now)
             return
         if not choice.channel:
             later = min(self._closed_until[one] for one in closed) - self._clock.monotonic()
-            outbox.mark_put_off(conn, notice.number, due_at=now + later + _spread(30))
+            due_at = now + later + _spread(30)
+            if notice.doubt_at is not None:
+                due_at = min(due_at, notice.doubt_at + SURE_SECONDS + 1)
+            outbox.mark_put_off(conn, notice.number, due_at=due_at)
             return
         outbox.mark_channel(conn, notice.number, choice.channel, choice.why)
-        if choice.channel == CUSTOM:
-            followers.mark_message_used(conn, follower.id, now=now)
-        elif choice.channel == SUBSCRIBE:
-            subscriptions.mark_used(conn, follower.id, choice.template_id)
         turn.jobs.append(_Job(notice, follower, choice))
 
     def _holds(self, conn: sqlite3.Connection, notice: Notice) -> bool:
@@ -283,6 +288,11 @@ class Courier:
         now: float,
     ) -> None:
         outbox.mark_settled(conn, notice.number, state, reason=reason, errcode=errcode, now=now)
+        self._ended(notice, state, reason, turn, channel=channel)
+
+    def _ended(
+        self, notice: Notice, state: NoticeState, reason: str, turn: _Turn, *, channel: str = ""
+    ) -> None:
         self._doubts.pop(notice.number, None)
         turn.concerned.add(notice.account_id)
         turn.followers.add(notice.follower_id)
@@ -314,6 +324,7 @@ class Courier:
         platform_id = job.platform_id or ""
         # A chat message has no receipt, and neither has one without a number.
         final = channel == CUSTOM or not platform_id
+        self._use(conn, job)
         self._doubts.pop(notice.number, None)
         outbox.mark_sent(conn, notice.number, platform_id=platform_id, final=final, now=now)
         turn.followers.add(notice.follower_id)
@@ -326,8 +337,18 @@ class Courier:
             (logging.INFO, f"notice {notice.id} sent as {channel}, message {platform_id or '-'}")
         )
 
+    def _use(self, conn: sqlite3.Connection, job: _Job) -> None:
+        """Count what the platform has taken, or may have: it takes only so many. What it has not
+        taken uses nothing up, however often it is tried."""
+        if job.choice.channel == CUSTOM:
+            began = job.notice.claimed_at or 0.0
+            followers.mark_message_used(conn, job.follower.id, now=began)
+        elif job.choice.channel == SUBSCRIBE:
+            subscriptions.mark_used(conn, job.follower.id, job.choice.template_id)
+
     def _doubtful(self, conn: sqlite3.Connection, job: _Job, turn: _Turn, *, now: float) -> None:
         """Nobody knows whether the platform has taken it."""
+        self._use(conn, job)
         notice, error = job.notice, job.error
         began = notice.claimed_at or now
         errcode = error.errcode if error else None

@@ -26,6 +26,14 @@ class Health:
         """Whether there is an access token that has not ended."""
         return self._access_token.held
 
+    def stolen(self) -> int:
+        """How often another program has replaced the access token, since the start."""
+        return self._access_token.stolen
+
+    def stolen_today(self) -> int:
+        """The same since midnight in China."""
+        return self._access_token.stolen_today
+
     def waiting(self) -> int:
         """How many live sockets are open."""
         return len(self._hub)

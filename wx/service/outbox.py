@@ -461,7 +461,9 @@ class Outbox:
         return binding is not None and binding.ended_at is None
 
     def _rendered(self, notice: Notice) -> str:
-        """The fields of a template, as the chat shows them."""
+        """The fields of a template, as the chat shows them; "" once they are forgotten."""
+        if not notice.fields:
+            return ""
         template = (self._templates.known or {}).get(notice.template_id)
         if template is None:
             return "\n".join(f"{name}: {value}" for name, value in notice.fields.items())
@@ -615,7 +617,8 @@ class Outbox:
         try:
             parts = urlsplit(url)
             host = parts.netloc.lower()
-            sound = len(url) <= URL_CHARACTERS and url.isprintable() and " " not in url
+            # In bytes: a link is never cut, and has to fit into a chat message.
+            sound = url.isprintable() and " " not in url and len(url.encode()) <= URL_CHARACTERS
         except ValueError:
             raise _bad("bad-url", "This is no link.", hint=hint) from None
         mine = host == self._config.public_host

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from wx.service.api_keys import ApiKeys
 from wx.service.binding import Bindings
 from wx.service.callback import Callbacks
 from wx.service.codes import Codes
+from wx.service.credential import Credentials
 from wx.service.health import Health
 from wx.service.hub import Hub
 from wx.service.inbox import Inbox
@@ -20,6 +22,7 @@ class Services:
     """One of each; made by ``wx.app``."""
 
     sessions: Sessions
+    api_keys: ApiKeys
     invites: Invites
     bindings: Bindings
     callbacks: Callbacks
@@ -28,5 +31,6 @@ class Services:
     outbox: Outbox
     test_rate: Rate  # of the test notices that an account may ask for
     templates: Templates
+    access_token: Credentials
     hub: Hub
     health: Health

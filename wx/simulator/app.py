@@ -131,6 +131,11 @@ class Simulator:
             kept, self._kept = self._kept, None
             self._listen(kept)
 
+    async def absence(self) -> None:
+        """Wait until what :meth:`go_down_for` began is over."""
+        if self._absence is not None:
+            await self._absence
+
     def go_down_for(self, seconds: float) -> None:
         """Go down in the background, and come back after ``seconds``."""
         self._absence = asyncio.get_running_loop().create_task(self._stay_away(seconds))
@@ -267,6 +272,7 @@ class Simulator:
                 (r"/phone/(\w+)/chat", pages.Chat),
                 (r"/phone/(\w+)/menu", pages.Menu),
                 (r"/phone/(\w+)/account", pages.Account),
+                (r"/phone/(\w+)/subscription", pages.Subscription),
                 (r"/phone/(\w+)/scan", pages.Scanner),
                 (r"/phone/(\w+)/browser", pages.WebPage),
                 (r"/phone/(\w+)/snapshot", pages.Snapshot),

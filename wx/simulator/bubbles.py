@@ -11,7 +11,7 @@ LONGEST_VOICE = 60  # seconds, as WeChat records them
 _CHOICE = "weixin://bizmsgmenu?"
 _LINK = re.compile(
     rf"""<a\s[^>]*?href=["'](https?://[^"']+|{re.escape(_CHOICE)}[^"']+)["'][^>]*>(.*?)</a>"""
-    r"""|(https?://[^\s<>"']+)""",
+    r"""|(https?://[!#$%&(-;=?-Z\[\]_a-z~]*[A-Za-z0-9/#=&_~-])""",
     re.DOTALL,
 )
 _KINDS = {
@@ -26,6 +26,7 @@ _KINDS = {
     "news": "",
     "text": "",
     "template": "",
+    "subscription": "",
     "system": "",
 }
 _UNITS = ("B", "KB", "MB", "GB")

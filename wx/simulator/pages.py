@@ -2,8 +2,11 @@
 
 import re
 import time
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
+
+from tornado.web import HTTPError
 
 from wx.simulator import attachments, bubbles
 from wx.simulator.frame import Frame
@@ -11,6 +14,7 @@ from wx.simulator.screen import POLICY, Screen
 from wx.simulator.world import Person
 
 SHOWN = 200  # messages of a chat
+PEOPLE_SHOWN = 12
 LOG_SHOWN = 14
 DELIVERIES_SHOWN = 8
 # What the lower end of the chat shows: the account's menu, the keyboard, all that can be sent
@@ -34,7 +38,7 @@ class PhonePage(Screen):
         self.render(
             f"simulator/{template}.html",
             person=person,
-            people=simulator.world.people.values(),
+            people=self._shown_people(person),
             account_name=simulator.world.account_name,
             base_url=simulator.base_url,
             log=list(simulator.log)[-LOG_SHOWN:][::-1],
@@ -48,6 +52,11 @@ class PhonePage(Screen):
             preview=lambda message: bubbles.preview(message, self._),
             **values,
         )
+
+    def _shown_people(self, person: Person) -> list[Person]:
+        """Whom the page names: the first ones, and who holds this phone."""
+        people = list(islice(self.simulator.world.people.values(), PEOPLE_SHOWN))
+        return people if person in people else [*people, person]
 
     def _picture(self, person: Person, url: str) -> str:
         """Where this page finds a picture; "" where it may not: nothing leaves this machine."""
@@ -152,18 +161,43 @@ class Menu(ChatPage):
 
 
 class Account(PhonePage):
-    """``/phone/PERSON/account``: the account's card; ``POST`` follows or leaves."""
+    """``/phone/PERSON/account``: the account's card; ``POST`` follows or leaves, and switches off
+    or on that anything is received."""
 
     def get(self, name: str) -> None:
-        self.show("account", self.person(name))
+        templates = self.simulator.world.subscription_templates.values()
+        self.show("account", self.person(name), subscriptions=templates)
 
     def post(self, name: str) -> None:
         person, world = self.person(name), self.simulator.world
+        if blocked := self.get_body_argument("blocked", ""):
+            (world.block if blocked == "yes" else world.unblock)(person)
+            self.redirect(f"/phone/{name}/account", status=303)
+            return
         if self.get_body_argument("following", "") == "yes":
             world.follow(person)
             self.redirect(f"/phone/{name}/chat", status=303)
             return
         world.unfollow(person)
+        self.redirect(f"/phone/{name}/account", status=303)
+
+
+class Subscription(PhonePage):
+    """``POST /phone/PERSON/subscription``: the ``answer`` to a pop-up that asks for one notice of a
+    ``template``, accept or reject; or withdraw, as in the settings."""
+
+    def post(self, name: str) -> None:
+        person, world = self.person(name), self.simulator.world
+        answers = {
+            "accept": world.accept_subscription,
+            "reject": world.reject_subscription,
+            "withdraw": world.withdraw_subscription,
+        }
+        answer = answers.get(self.get_body_argument("answer", ""))
+        template_id = self.get_body_argument("template", "")
+        if answer is None or template_id not in world.subscription_templates:
+            raise HTTPError(400)
+        answer(person, template_id)
         self.redirect(f"/phone/{name}/account", status=303)
 
 

@@ -254,7 +254,7 @@ class World:
             raise ValueError(f"nobody new can be called {name!r}")
         number, tail = f"{len(self.people) + 1:06d}", name.ljust(19, "-")
         person = Person(
-            name, name, name, f"oS{number}-{tail}", f"uS{number}-{tail}", 0, "", "", "中国"
+            name, name, name, f"oS{number}-{tail}", f"uS{number}-{tail}", 0, "广东", "深圳", "中国"
         )
         person.following = following
         person.followed_at = self.clock.now() if following else 0.0

@@ -246,26 +246,26 @@ def mark_waiting_failed(
 ) -> set[int]:
     """End what waits for a follower and is not on its way; the accounts that it concerns."""
     rows = conn.execute(
-        """UPDATE outbox SET state = 'failed', reason = ?, settled_at = ?, due_at = NULL
-            WHERE follower_id = ? AND state = 'queued' RETURNING account_id""",
+        f"""UPDATE outbox SET state = 'failed', reason = ?, settled_at = ?, due_at = NULL
+             WHERE follower_id = ? AND {_WAITING} AND state = 'queued' RETURNING account_id""",
         (reason, now, follower_id),
     ).fetchall()
     return {row["account_id"] for row in rows}
 
 
-def mark_expired(conn: sqlite3.Connection, *, now: float) -> list[tuple[int, int]]:
-    """End what has waited too long; the account and the follower of each. What an earlier call may
-    have delivered stays in doubt."""
+def mark_expired(conn: sqlite3.Connection, *, now: float) -> list[Notice]:
+    """End what has waited too long; what that was. What an earlier call may have delivered stays in
+    doubt."""
     rows = conn.execute(
-        """UPDATE outbox SET state = iif(doubt_at IS NULL, 'expired', 'unknown'),
+        f"""UPDATE outbox SET state = iif(doubt_at IS NULL, 'expired', 'unknown'),
                              reason = iif(doubt_at IS NULL, 'expired', 'doubt'),
                              settled_at = ?, due_at = NULL
             WHERE number IN (SELECT number FROM outbox
                               WHERE state = 'queued' AND expires_at <= ? LIMIT 500)
-        RETURNING account_id, follower_id""",
+        RETURNING *, {_ACCOUNT}""",
         (now, now),
     ).fetchall()
-    return [(row["account_id"], row["follower_id"]) for row in rows]
+    return [_notice(row) for row in rows]
 
 
 def mark_next_due(conn: sqlite3.Connection, follower_ids: Iterable[int], *, now: float) -> None:
@@ -287,13 +287,24 @@ def list_sending(conn: sqlite3.Connection) -> list[Notice]:
     return [_notice(row) for row in rows]
 
 
-def mark_shifted(conn: sqlite3.Connection, seconds: float, *, before: float) -> None:
-    """The wall clock has jumped: what waits goes by the new one, if it was made before then."""
+def find_last(conn: sqlite3.Connection) -> int:
+    """The number of the last notice that was kept; 0 for none."""
+    (number,) = conn.execute("SELECT max(number) FROM outbox").fetchone()
+    return number or 0
+
+
+def mark_shifted(conn: sqlite3.Connection, seconds: float, *, last: int, now: float) -> None:
+    """The wall clock has jumped: what waits goes by the new one.
+
+    Args:
+        last: what came after it may have been made by the new clock already, and stays then.
+        now: by the new clock.
+    """
     conn.execute(
         f"""UPDATE outbox SET due_at = due_at + ?, expires_at = expires_at + ?,
                               claimed_at = claimed_at + ?, doubt_at = doubt_at + ?
-             WHERE {_WAITING} AND created_at <= ?""",
-        (seconds, seconds, seconds, seconds, before),
+             WHERE {_WAITING} AND (number <= ? OR abs(created_at - ?) > abs(?) / 2)""",
+        (seconds, seconds, seconds, seconds, last, now, seconds),
     )
 
 

@@ -1,9 +1,10 @@
-"""What all endpoints for programs share: an API key in, JSON in and out, and how no is said there."""
+"""What all endpoints for programs share: an API key in, JSON in and out, and how no is said."""
 
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from asyncio import Future
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from wx.model import ApiKey
 from wx.web.base import Base
 
 BODY_BYTES = 200 * 1024
+DEPTH = 8  # levels of objects and lists
 SHOWN = 64  # characters of a name that is told back
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
@@ -129,6 +131,13 @@ class ApiHandler(Base):
                 raise wrong("The field %(field)s is no UTF-8 text.", name) from None
         return found
 
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> "Future[None]":
+        if isinstance(chunk, dict):
+            # Not by Tornado, which writes Chinese in escapes: this is read in shells, too.
+            self.set_header("Content-Type", "application/json; charset=UTF-8")
+            chunk = json.dumps(chunk, ensure_ascii=False) + "\n"
+        return super().finish(chunk)
+
     def answer(self, status: int, **fields: object) -> None:
         """Answer with these fields."""
         self.set_status(status)
@@ -224,6 +233,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """
     try:
         found = json.loads(body.decode(), object_pairs_hook=_once_each, parse_constant=_no_constant)
+        whole = _whole(found, DEPTH)
     except UnicodeDecodeError:
         raise wrong("The body is no UTF-8 text.") from None
     except json.JSONDecodeError as error:
@@ -234,19 +244,17 @@ def read_object(body: bytes) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError):  # a number of thousands of digits, or nested endlessly
         raise wrong("The body is no JSON that can be read here.") from None
-    if not isinstance(found, dict):
+    if not isinstance(whole, dict):
         raise wrong("The body must be a JSON object.")
-    return cast(dict[str, Any], _whole(found))
+    return whole
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise wrong(
-            "The field %(field)s stands there twice.",
-            next(name for name in names if names.count(name) > 1),
-        )
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise wrong("The field %(field)s stands there twice.", name)
+        found[name] = value
     return found
 
 
@@ -254,18 +262,24 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _whole(value: Any) -> Any:
-    """The value with no half of a character in its texts; SQLite and UTF-8 take none."""
+def _whole(value: Any, depth: int) -> Any:
+    """The value with no half of a character in its texts: no UTF-8 takes one.
+
+    Raises:
+        ValueError: there are more levels than ``depth``.
+    """
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
+    if not isinstance(value, list | dict):
+        return value
+    if not depth:
+        raise ValueError("nested too deep")
     if isinstance(value, list):
-        return [_whole(one) for one in value]
-    if isinstance(value, dict):
-        return {_whole(name): _whole(one) for name, one in value.items()}
-    return value
+        return [_whole(one, depth - 1) for one in value]
+    return {_whole(name, 0): _whole(one, depth - 1) for name, one in value.items()}
 
 
-def wrong(message: str, field: str = "", **details: object) -> Refused:
+def wrong(message: str, field: str = "", *, line: int = 0, column: int = 0) -> Refused:
     """The refusal of a request that is not of the form that is described."""
     shown = _SURROGATE.sub("\ufffd", field)[:SHOWN]
     return Refused(
@@ -275,7 +289,8 @@ def wrong(message: str, field: str = "", **details: object) -> Refused:
         hint="The form of every request is described at /api/v1/openapi.json",
         more={"field": shown} if field else {},
         field=shown,
-        **details,
+        line=line,
+        column=column,
     )
 
 
@@ -295,9 +310,3 @@ def rfc3339(at: float | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(at, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def words(handler: Base, sentences: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Sentences by name, each in the reader's language."""
-    for name, sentence in sentences.items():
-        yield name, handler.say(sentence) if sentence else ""

@@ -136,6 +136,8 @@ class Site(Application):
         if told:
             level = logging.DEBUG
         if log.isEnabledFor(level):
+            if method not in RequestHandler.SUPPORTED_METHODS:
+                method = "?"  # any word may stand there, a secret as well
             log.log(level, "%s %s %d %.0fms", method, name, status, 1000 * seconds)
 
 

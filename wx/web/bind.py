@@ -26,8 +26,15 @@ PRESS = "Press “Bind this WeChat”."
 CONFIRM = "Type the six digits that your phone shows."
 # Who would not get a test notice: by how they can be reached, the code and the sentence.
 _UNREACHED = {
-    "left": ("not-following", notice.YOURS["not-following"]),
-    "blocked": ("blocked", notice.YOURS["blocked"]),
+    "left": (
+        "not-following",
+        "This WeChat does not follow the account. Follow it, then try again.",
+    ),
+    "blocked": (
+        "blocked",
+        "This WeChat does not take the account's messages. Allow them and write to the account,"
+        " then try again.",
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from wx.protocol import errcode
 from wx.web.base import Base, Site
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Alive(Base):
 
 
 class Ready(Base):
-    """What the process needs is there: 200, or 503 and what is missing."""
+    """What the process needs is there: 200, or 503 and what is missing. With ``verbose`` it also
+    says what is not as it should be, which changes no status."""
 
     needs_session = False
     any_host = True
@@ -36,7 +38,11 @@ class Ready(Base):
             self.set_status(503)
             self.set_header("Retry-After", "10")
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish("".join(f"{name}: {'ok' if ok else 'no'}\n" for name, ok in checks.items()))
+        lines = [f"{name}: {'ok' if ok else 'no'}\n" for name, ok in checks.items()]
+        if "verbose" in self.request.query_arguments and (stolen := health.stolen_today()):
+            cure = errcode.explain(errcode.NOT_LATEST).cure
+            lines.append(f"access token replaced by another program today: {stolen}. {cure}\n")
+        self.finish("".join(lines))
 
 
 class Metrics(Base):
@@ -89,4 +95,9 @@ class _Collector:
             "wxbind_access_token_held",
             "1 while there is an access token",
             value=float(health.access_token_held()),
+        )
+        yield CounterMetricFamily(
+            "wxbind_access_token_stolen",
+            "Times that another program replaced the access token",
+            value=float(health.stolen()),
         )

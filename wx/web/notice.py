@@ -29,13 +29,11 @@ CHANNELS = {
     "template": "Template message",
     "subscribe": "Subscription notice",
 }
-# What only the reader can do about it, said to them; the rest is in service/reason.py.
+# What the reader knows or does best, said to them; the rest is in service/reason.py. What to do
+# about the first two is said above the list, for as long as it is to be done.
 YOURS = {
-    "not-following": "This WeChat does not follow the account. Follow it, then try again.",
-    "blocked": (
-        "This WeChat does not take the account's messages. Allow them in the account's settings"
-        " in WeChat and send the account any message, then try again."
-    ),
+    "not-following": "This WeChat did not follow the account.",
+    "blocked": "This WeChat did not take the account's messages.",
     "window-closed": (
         "WeChat only lets through a message within 48 hours of one of yours. Send the account"
         " any message, then try again."
@@ -98,9 +96,7 @@ def _why(handler: Base, notice: Notice) -> str:
         return ""  # what went wrong on the way is forgotten
     if notice.reason in YOURS:
         return handler.say(YOURS[notice.reason])
-    known = reason.reason_of(
-        notice.reason, notice.errcode, state=notice.state, attempts=notice.attempts
-    )
+    known = reason.explain(notice)
     if known is None:
         return ""
     between = "" if handler.locale.code.startswith("zh") else " "

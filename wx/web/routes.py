@@ -16,11 +16,27 @@ from tornado.routing import URLSpec
 from wx.config import Config
 from wx.paths import STATIC, TEMPLATES
 from wx.service.services import Services
-from wx.web import bind, callback, files, health, live, login, notice, phone, webhook
+from wx.web import (
+    api,
+    bind,
+    bindings,
+    callback,
+    dropin,
+    files,
+    health,
+    live,
+    login,
+    notice,
+    openapi,
+    outbox,
+    phone,
+    webhook,
+)
 from wx.web.base import NotFound, Site, Static
 
 _SECRET = r"([0-9A-Za-z]{43})"
 _ID = r"([0-9A-Za-z]{22})"
+_SHOWN_KEY = r"([0-9A-Za-z_-]{1,128})"
 
 ROUTES: list[tuple[str, Any]] = [
     (r"/", login.Home),
@@ -43,6 +59,13 @@ ROUTES: list[tuple[str, Any]] = [
     (r"/callback", callback.CallbackPage),
     (r"/MP_verify_([A-Za-z0-9]{1,64})\.txt", files.DomainVerification),
     (r"/follow-qr", files.FollowPicture),
+    (r"/api/v1/notices", outbox.Notices),
+    (r"/api/v1/notices/([^/]+)", outbox.OneNotice),
+    (r"/api/v1/bindings/([^/]+)", bindings.OneBinding),
+    (r"/api/v1/openapi\.json", openapi.Description),
+    (r"/api/wechat/access_token", dropin.AccessToken),
+    (rf"/{_SHOWN_KEY}\.send", dropin.ServerChan),
+    (rf"/send/{_SHOWN_KEY}\.send", dropin.ServerChan),
     (r"/healthz", health.Alive),
     (r"/readyz", health.Ready),
     (r"/metrics", health.Metrics),
@@ -66,7 +89,7 @@ def make_site(services: Services, config: Config, *, demo_phone: str = "") -> Si
     set_parse_body_config(parse)
     secure = config.secure
     return Site(
-        [URLSpec(pattern, handler) for pattern, handler in ROUTES],
+        [URLSpec(pattern, handler) for pattern, handler in _rules(config)],
         services,
         config,
         bare=BARE,
@@ -92,6 +115,17 @@ def make_site(services: Services, config: Config, *, demo_phone: str = "") -> Si
         websocket_ping_timeout=PING_SECONDS,
         websocket_max_message_size=LIVE_MESSAGE_BYTES,
     )
+
+
+def _rules(config: Config) -> list[tuple[str, Any]]:
+    """The addresses that are answered under this configuration: some have a setting, and are
+    nothing while that is off."""
+    answered = [
+        (pattern, handler)
+        for pattern, handler in ROUTES
+        if getattr(config, getattr(handler, "setting", ""), True)
+    ]
+    return [*answered, (r"/api(?:/.*)?", api.NothingHere)]
 
 
 def load_languages() -> None:

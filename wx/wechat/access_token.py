@@ -8,7 +8,7 @@ from collections import deque
 from wx import failpoint
 from wx.clock import Clock
 from wx.errors import PlatformError, Remedy
-from wx.protocol import answer
+from wx.protocol import answer, errcode
 from wx.wechat.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,11 @@ EARLY_SECONDS = 240  # `stable_token` mints the next one in the last five minute
 FETCH_PAUSE_SECONDS = 2  # between two fetches
 FETCHES_PER_DAY = 200  # the smallest quota of the platform's accounts (0)
 RETRY_SECONDS = (2, 5, 15, 30, 60)  # after a failed refresh; then the last again and again
+OVERLAP_SECONDS = 300  # in which the platform retires an access token by itself (1.2)
+SETTLING_SECONDS = 5  # after a fetch, in which a server of the platform's may not know it yet
+STOLEN_LOG_SECONDS = 3600  # between two lines about the same trouble
 _DAY = 86400
+_CHINA = 8 * 3600  # seconds before UTC, where the platform's days begin
 
 
 class AccessTokenKeeper:
@@ -27,6 +31,9 @@ class AccessTokenKeeper:
     Args:
         transport: a pool of its own, so that a crowd of other calls cannot hold up a refresh.
         mode: ``stable`` (`/cgi-bin/stable_token`) or ``classic`` (`/cgi-bin/token`).
+
+    Attributes:
+        stolen: how often another program has replaced the access token, since the start.
     """
 
     def __init__(
@@ -45,11 +52,20 @@ class AccessTokenKeeper:
         self._failures = 0
         self._failure: PlatformError | None = None
         self._fetching: asyncio.Task[str] | None = None
+        self.stolen = 0
+        self._stolen_day = 0
+        self._stolen_in_day = 0
+        self._stolen_said_at = float("-inf")
 
     @property
     def held(self) -> bool:
         """Whether there is an access token that has not ended."""
         return bool(self._token) and self._clock.monotonic() < self._ends_at
+
+    @property
+    def stolen_today(self) -> int:
+        """How often another program has replaced it since midnight in China."""
+        return self._stolen_in_day if self._stolen_day == self._day() else 0
 
     async def get(self) -> str:
         """The access token; fetched if there is none.
@@ -59,17 +75,32 @@ class AccessTokenKeeper:
         """
         return self._token if self.held else await self._fetch_once()
 
-    async def replace(self, failed: str) -> str:
+    async def current(self) -> tuple[str, int]:
+        """The access token, fetched if there is none, and the whole seconds to its end.
+
+        Raises:
+            PlatformError: there is none and none could be had.
+        """
+        token = await self.get()
+        return token, max(0, int(self._ends_at - self._clock.monotonic()))
+
+    async def replace(self, failed: str, refusal: int | None = None) -> str:
         """The access token that takes the place of ``failed``, which the platform refused.
 
         Fetches only if ``failed`` is still the one that is held: of a thousand callers whose token
         died together, one fetches (platform document, 1.4).
 
+        Args:
+            refusal: the platform's number, which tells who is to blame.
+
         Raises:
             PlatformError: none could be had.
         """
         if self._token == failed:
-            log.warning("the platform refused the access token: fetching another")
+            if self._is_theft(refusal):
+                self._count_theft()
+            else:
+                log.warning("the platform refused the access token: fetching another")
             self._token = ""
         return await self.get()
 
@@ -94,6 +125,32 @@ class AccessTokenKeeper:
         if self._fetching:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _is_theft(self, refusal: int | None) -> bool:
+        """Whether the platform's refusal means that another program has fetched one."""
+        now = self._clock.monotonic()
+        settled = now - self._last_fetch_at > SETTLING_SECONDS
+        return refusal == errcode.NOT_LATEST and settled and self._ends_at - now > OVERLAP_SECONDS
+
+    def _count_theft(self) -> None:
+        today = self.stolen_today + 1
+        self.stolen += 1
+        self._stolen_day, self._stolen_in_day = self._day(), today
+        now = self._clock.monotonic()
+        if now - self._stolen_said_at < STOLEN_LOG_SECONDS:
+            log.info("the platform refused the access token: fetching another")
+            return
+        self._stolen_said_at = now
+        log.warning(
+            "the platform refused the access token long before its end: another program has "
+            "fetched one (%d today); %s",
+            today,
+            errcode.explain(errcode.NOT_LATEST).cure,
+        )
+
+    def _day(self) -> int:
+        """The platform's day, on which it counts too."""
+        return int((self._clock.now() + _CHINA) // _DAY)
 
     async def _fetch_once(self) -> str:
         """Join the fetch that is under way, or start one."""
@@ -172,17 +229,6 @@ class AccessTokenKeeper:
 
 
 def advice(error: PlatformError) -> str:
-    """What the operator can do, for the codes of a token call (platform document, 1.1): a clause
-    that follows the error, or "" for others."""
-    sentences = {
-        40001: "check app_secret",
-        40013: "check app_id",
-        40125: "check app_secret",
-        40164: "add this server's address, named above, to the account's IP allowlist",
-        40243: "the app secret is frozen in WeChat's console",
-        50004: "the account may not fetch access tokens",
-        50007: "the account is frozen",
-        89503: "the account's administrator has to confirm this server's address",
-    }
-    sentence = sentences.get(error.errcode or 0)
-    return f"; {sentence}" if sentence else ""
+    """What is known about the error of a token call: a clause that follows it, or "" where nothing
+    better is known than what the platform says itself."""
+    return errcode.clause(error.errcode)

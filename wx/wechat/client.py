@@ -35,11 +35,22 @@ class Client:
         return await self._call(lambda token: self._transport.post(path, token, body))
 
     async def _call(self, send: _Send) -> dict[str, Any]:
-        token = await self._access_token.get()
+        token = await _had(self._access_token.get())
         try:
             return await send({"access_token": token})
         except PlatformError as error:
             if error.remedy is not Remedy.NEW_ACCESS_TOKEN:
                 raise
-        token = await self._access_token.replace(token)
+            refusal = error.errcode
+        token = await _had(self._access_token.replace(token, refusal))
         return await send({"access_token": token})
+
+
+async def _had(access_token: Awaitable[str]) -> str:
+    """The access token; where none could be had, the call that wanted it was not made."""
+    try:
+        return await access_token
+    except PlatformError as error:
+        raise PlatformError(
+            error.remedy, error.errcode, error.errmsg, path=error.path, unsent=True
+        ) from error

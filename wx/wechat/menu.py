@@ -3,8 +3,8 @@
 from typing import Any
 
 from wx.errors import PlatformError, Remedy
+from wx.protocol import errcode
 from wx.protocol import menu as protocol
-from wx.wechat import access_token
 from wx.wechat.client import Client
 
 NO_MENU = 46003
@@ -60,25 +60,11 @@ class Menus:
 
 
 def advice(error: PlatformError) -> str:
-    """What the operator can do about a call that failed (platform document, 11): a clause that
-    follows the error, or "" where nothing better is known than what the platform says itself."""
-    if not error.path.startswith("/cgi-bin/menu/") and (clause := access_token.advice(error)):
-        return clause
-    code = error.errcode or 0
-    if 40015 <= code <= 40028:
-        return "; the platform refuses a button that looks right from here: see what it names"
-    sentences = {
-        40007: "a media_id is unknown to the platform: upload the material again",
-        40054: "the platform refuses the domain of a button's url",
-        40055: "the platform refuses the domain of a button's url",
-        45009: "the day's calls are used up: try again tomorrow",
-        45010: "the account has as many menus as it may: take one away first",
-        45011: "too many calls in this minute: try again in the next",
-        48001: "the account may not have menus made by programs: it has to be verified",
-        48004: "the account is barred from this call: see the notices in WeChat's console",
-    }
-    if sentence := sentences.get(code):
-        return f"; {sentence}"
-    # Putting up or taking away twice does no harm.
-    again = error.remedy in (Remedy.RETRY, Remedy.NEW_ACCESS_TOKEN)
-    return "; try again in a moment" if again else ""
+    """What is known about a call that failed: a clause that follows the error, or "" where nothing
+    better is known than what the platform says itself."""
+    # Putting up or taking away twice does no harm. A token call that speaks of the credential means
+    # the app secret, and that stays wrong.
+    refused_token = error.remedy is Remedy.NEW_ACCESS_TOKEN and "/menu/" in error.path
+    if error.remedy is Remedy.RETRY or refused_token:
+        return "; try again in a moment"
+    return errcode.clause(error.errcode)

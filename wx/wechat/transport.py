@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import certifi
+import pycurl
 from tornado.curl_httpclient import CurlAsyncHTTPClient
 from tornado.httpclient import HTTPClientError, HTTPRequest, HTTPResponse
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 10
 DEADLINE_SECONDS = 15  # the wait for a free connection included
+IDLE_SECONDS = 10  # after which a kept connection is not used again
 BODY_LIMIT = 1024 * 1024  # bytes
 
 
@@ -65,7 +67,7 @@ class Transport:
         self, path: str, params: Mapping[str, str], *, method: str, body: bytes | None = None
     ) -> dict[str, Any]:
         query = f"?{urlencode(params)}" if params else ""
-        request = HTTPRequest(
+        request = _Request(
             f"{self._base}{path}{query}",
             method=method,
             body=body,
@@ -76,22 +78,24 @@ class Transport:
             decompress_response=False,
             ca_certs=self._authorities,
             user_agent="wxbind",
+            prepare_curl_callback=_prepare,
         )
         try:
             response = await self._fetch(request)
         except TimeoutError:
-            raise PlatformError(Remedy.RETRY, None, "no answer in time", path=path) from None
+            reason = "no answer in time"
         except HTTPClientError as error:
             # Raised where there is no answer at all, in spite of raise_error=False.
-            raise PlatformError(Remedy.RETRY, None, _reason(error), path=path) from None
+            reason = _reason(error)
         except ConnectionAbortedError:
-            raise PlatformError(Remedy.RETRY, None, "the server stops", path=path) from None
-        if response.code != 200:
-            raise PlatformError(Remedy.RETRY, None, f"HTTP {response.code}", path=path)
-        return answer.read(response.body, path=path)
+            reason = "the server stops"
+        else:
+            return _read(response, path=path)
+        raise PlatformError(Remedy.RETRY, None, reason, path=path, unsent=request.unsent)
 
-    async def _fetch(self, request: HTTPRequest) -> HTTPResponse:
+    async def _fetch(self, request: "_Request") -> HTTPResponse:
         if self._closed:
+            request.unsent = True
             raise ConnectionAbortedError
         if self._client is None:
             # Not before the first call: it makes all its handles at once, 15 KiB each.
@@ -103,6 +107,11 @@ class Transport:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 return await fetch
+        except BaseException:
+            # Whoever waited has gone: a call that has not begun must not go out later.
+            if self._client.forget(request):
+                request.unsent = True
+            raise
         finally:
             self._under_way.discard(fetch)
 
@@ -117,14 +126,56 @@ class Transport:
                 fetch.set_exception(ConnectionAbortedError())
 
 
+class _Request(HTTPRequest):
+    """A request that knows, once it has failed, whether nothing of it was sent."""
+
+    unsent = False
+
+
 class _Curl(CurlAsyncHTTPClient):
+    def forget(self, request: _Request) -> bool:
+        """Take ``request`` out of the queue for a connection; False if it has left it."""
+        for place, (queued, *_) in enumerate(self._requests):
+            if queued.request is request:  # type: ignore[attr-defined]
+                del self._requests[place]
+                return True
+        return False
+
+    def _finish(
+        self,
+        curl: pycurl.Curl,
+        curl_error: int | None = None,
+        curl_message: str | None = None,
+    ) -> None:
+        if curl_error and curl.getinfo(pycurl.REQUEST_SIZE) == 0:
+            # By the bytes, not by the error: "could not connect" is also what becomes of a
+            # request that a kept connection took with it, once curl has tried another.
+            curl.info["request"].request.unsent = True
+        super()._finish(curl, curl_error, curl_message)
+
     def _handle_timeout(self) -> None:
         # Closing a connection in use sets the timer once more, and then there is nothing left.
         if not self._closed:
             super()._handle_timeout()
 
 
+def _prepare(curl: pycurl.Curl) -> None:
+    # Where a kept connection ends before the answer, curl sends the request again by itself, though
+    # the platform may have acted upon the first. A body that cannot be wound back is sent once.
+    curl.setopt(pycurl.SEEKFUNCTION, lambda offset, origin: pycurl.SEEKFUNC_FAIL)
+    # One that the platform closes for its idleness must therefore not be met in that moment.
+    curl.setopt(pycurl.MAXAGE_CONN, IDLE_SECONDS)
+
+
+def _read(response: HTTPResponse, *, path: str) -> dict[str, Any]:
+    if response.code != 200:
+        raise PlatformError(Remedy.RETRY, None, f"HTTP {response.code}", path=path)
+    return answer.read(response.body, path=path)
+
+
 def _reason(error: HTTPClientError) -> str:
+    if getattr(error, "errno", None) == pycurl.E_SEND_FAIL_REWIND:
+        return "the connection ended before the answer"
     # The text names the host at most; whatever address it may hold one day is cut off.
     reason = answer.clean(error.message, limit=200).split("http", 1)[0].strip()
     return reason or "no connection"
