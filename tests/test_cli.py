@@ -145,6 +145,19 @@ async def test_a_bad_start_ends_at_once_with_its_code_and_one_line(
         ["account", "add"],
         ["account", "list", "ann"],
         ["account", "disable"],
+        ["key"],
+        ["key", "frobnicate"],
+        ["key", "add"],
+        ["key", "add", "backup"],
+        ["key", "add", "--scope", "notices:write"],
+        ["key", "add", "backup", "--scope"],
+        ["key", "add", "backup", "--scope", "everything"],
+        ["key", "add", "backup", "--scope", "notices:write", "bakcup"],
+        ["key", "add", "backup", "--scope", "notices:write", "--expires", "soon"],
+        ["key", "list", "backup"],
+        ["key", "list", "--scope", "notices:write"],
+        ["key", "revoke"],
+        ["key", "revoke", "backup", "--to", "ann"],
         ["menu"],
         ["menu", "frobnicate"],
         ["menu", "push"],
@@ -282,6 +295,75 @@ async def test_a_verb_works_while_the_server_runs_and_ends_the_sessions_there(
     new = await world.desktop().log_in("ann", "another long secret 9")
     assert new.code == (303 if action == "passwd" else 401)
     assert (await world.desktop().log_in("ann")).code == 401
+
+
+# key
+
+
+async def key(folder: Path, *words: str) -> Ended:
+    return await processes.run("key", *words, folder=folder)
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_keys_are_made_listed_and_revoked_before_the_first_start(tmp_path: Path) -> None:
+    nothing = await key(tmp_path, "list")
+    assert (nothing.code, nothing.out) == (0, "") and "no keys yet" in nothing.err
+    made = await key(tmp_path, "add", "backup", "--scope", "notices:write", "notices:read")
+    assert made.code == 0 and re.fullmatch(r"wx_[0-9A-Za-z]{43}\n", made.out)
+    assert made.err == "key backup added; it is shown this once\n"
+    assert "backup" in one_line(await key(tmp_path, "add", "backup", "--scope", "js:read"), 1)
+    await account(tmp_path, "add", "ann", "--password-stdin", given=GIVEN)
+    words = ["--to", "ANN", "--expires", "0.5", "--scope", "serverchan", "router"]
+    assert (await key(tmp_path, "add", *words)).code == 0
+    several = ["--scope", "bindings:read", "--scope", "js:read", "access-token:read", "site"]
+    assert (await key(tmp_path, "add", *several)).code == 0
+    assert (await key(tmp_path, "revoke", "site")).out == "key site revoked\n"
+    listed = await key(tmp_path, "list")
+    assert (listed.code, listed.err) == (0, "")
+    lines = listed.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["name", "backup", "router", "site"]
+    moment = r"\d{4}-\d\d-\d\d \d\d:\d\d"
+    prefix = re.escape(made.out[:8])
+    for pattern, line in zip(
+        (
+            r"name +key +scopes +last used +expires +revoked",
+            rf"backup +{prefix}… +notices:read,notices:write +never +- +-",
+            rf"router +wx_\w{{5}}… +serverchan to ann +never +{moment} +-",
+            rf"site +wx_\w{{5}}… +access-token:read,bindings:read,js:read +never +- +{moment}",
+        ),
+        lines,
+        strict=True,
+    ):
+        assert re.fullmatch(pattern, line), line
+    assert made.out.strip() not in listed.out
+    again = await key(tmp_path, "add", "site", "--scope", "js:read")
+    assert again.code == 0
+    assert (await key(tmp_path, "list")).out.count("site") == 1
+    assert (tmp_path / "data" / "wxbind.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_key_that_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
+    for words in (
+        ["add", "a b", "--scope", "js:read"],
+        ["add", "a", "--scope", "serverchan"],
+        ["add", "a", "--scope", "serverchan", "js:read", "--to", "ann"],
+        ["add", "a", "--scope", "serverchan", "--to", "nobody"],
+        ["add", "a", "--scope", "js:read", "--expires", "0"],
+        ["add", "a", "--scope", "js:read", "--expires", "nan"],
+        ["revoke", "nobody"],
+    ):
+        one_line(await key(tmp_path, *words), 1)
+    assert (await key(tmp_path, "list")).out == ""
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_the_last_use_of_a_key_is_listed(world: World) -> None:
+    shown = await world.key("notices:read", name="backup")
+    assert (await world.ask("/api/v1/notices", key=shown)).code == 200
+    await world.rest()
+    listed = await key(world.folder, "list", f"--data-dir={world.folder / 'data'}")
+    assert re.search(r"backup +\S+ +notices:read +2027-01-15 \d\d:\d\d", listed.out)
 
 
 # simulate
@@ -488,13 +570,25 @@ async def test_the_menu_needs_the_account_that_it_is_of(tmp_path: Path) -> None:
         (
             "/cgi-bin/menu/create",
             {"errcode": 48001, "errmsg": "api unauthorized\nrid: 1\x1b[31m"},
-            "/cgi-bin/menu/create: 48001: api unauthorized rid: 1[31m; the account may not",
+            "/cgi-bin/menu/create: 48001: api unauthorized rid: 1[31m; The account may not",
         ),
-        ("/cgi-bin/menu/create", {"errcode": 40018, "errmsg": "name"}, "see what it names"),
+        ("/cgi-bin/menu/create", {"errcode": 40018, "errmsg": "name"}, "change that button"),
         ("/cgi-bin/menu/create", "<html>502</html>", "no answer: the answer is not JSON; try"),
-        (STABLE, {"errcode": 40164, "errmsg": "invalid ip 192.0.2.7"}, "192.0.2.7; add this"),
-        (STABLE, {"errcode": 40125, "errmsg": "invalid appsecret"}, "; check app_secret"),
-        (STABLE, {"errcode": 40013, "errmsg": "invalid appid"}, "; check app_id"),
+        (
+            STABLE,
+            {"errcode": 40164, "errmsg": "invalid ip 192.0.2.7"},
+            "Add this server's address, named above",
+        ),
+        (
+            STABLE,
+            {"errcode": 40125, "errmsg": "invalid appsecret"},
+            "appsecret; WeChat refuses the app secret. Please check app_secret",
+        ),
+        (
+            STABLE,
+            {"errcode": 40013, "errmsg": "invalid appid"},
+            "appid; WeChat does not know the app id. Please check app_id",
+        ),
     ],
 )
 async def test_a_refusal_of_the_platform_is_one_line_with_what_to_do(

@@ -70,6 +70,13 @@ def test_an_ordinary_line_says_when_where_and_what():
         ("/live/Ab12", "/live/[secret]"),
         ("Authorization: Bearer wx_abc/d+e=", "Authorization: Bearer [secret]"),
         ("authorization: bearer wx_abc", "authorization: bearer [secret]"),
+        (f"key wx_{'aB3' * 14}x.", "key [secret]."),
+        (f"'wx_{'aB3' * 14}x'", "'[secret]'"),
+        ("GET /SCT123abc.send?title=x 404", "GET /[secret].send?title=x 404"),
+        ("GET http://h/send/SCT123abc.send", "GET http://h/send/[secret].send"),
+        (f"/wx_{'a' * 43}.send", "/[secret].send"),
+        ("/n/Ab12", "/n/[secret]"),
+        ("wx_short and wx5a17c0de00000001", "wx_short and wx5a17c0de00000001"),
         ("GET /bind 200", "GET /bind 200"),
     ],
 )

@@ -5,6 +5,9 @@ import re
 from pathlib import Path
 
 from wx import cli, config
+from wx.model import NoticeState
+from wx.service.api_keys import SCOPES
+from wx.web.openapi import ERRORS, SCHEMAS
 from wx.web.routes import BARE, ROUTES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,11 +55,25 @@ def test_every_page_is_in_the_table_and_no_other() -> None:
             pattern.replace(r"([0-9A-Za-z]{43})", "SECRET")
             .replace(r"([0-9A-Za-z]{22})", "ID")
             .replace(r"([A-Za-z0-9]{1,64})", "X")
+            .replace(r"([0-9A-Za-z_-]{1,128})", "KEY")
+            .replace(r"notices/([^/]+)", "notices/ID")
+            .replace(r"([^/]+)", "NAME")
             .replace("\\", "")
         )
         assert path in written, path
         written.discard(path)
     assert written == set()
+
+
+def test_the_tables_of_the_api_are_those_of_the_program() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| (.+?) \|", chapter("The API"), re.MULTILINE)
+    known = {code: str(status) for code, (status, _) in ERRORS.items()}
+    assert {code: status for code, status in rows if status.isdigit()} == known
+    written = [name for name, meaning in rows if not meaning.isdigit()]
+    assert [name for name in written if name in SCOPES] == list(SCOPES)
+    assert [name for name in written if name in list(NoticeState)] == list(NoticeState)
+    fields = set(SCHEMAS["Draft"]["properties"])
+    assert set(written) - set(SCOPES) - set(NoticeState) == fields
 
 
 def test_the_code_map_names_rooms_that_exist() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tornado.ioloop import IOLoop
 from tests import processes
 from tests.processes import Ended
 from tests.test_cli import flags, names, one_line
+from tests.test_readme import chapter
 from tests.world import World
 
 TEMPLATE = "/cgi-bin/message/template/send"
@@ -227,3 +229,30 @@ async def test_many_at_once_are_all_kept_in_their_order_for_one_person(world: Wo
     told = await world.told("wang", 6)
     kept = [row["text"] for row in world.rows("SELECT text FROM outbox ORDER BY number")][1:]
     assert [next(iter(dict(one.fields).values())) for one in told[1:]] == kept
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_the_readme_s_examples_work(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    await world.bound()
+    (block,) = re.findall(r"```sh\n(.*?)```", chapter("Sending"), re.DOTALL)
+    assert block.count("wxbind send") == 5
+    program = world.folder / "wxbind"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {processes.ROOT / "server.py"} "$@"\n')
+    program.chmod(0o755)
+    environ = {f"WXBIND_{name.upper()}": value for name, value in world.keys.items()}
+    script = block.replace("https://wx.example.com", world.base)
+    script = script.replace("TEMPLATE_ID", world.simulator.template_id)
+    ran = await asyncio.create_subprocess_exec(
+        *("sh", "-e", "-c", script),
+        cwd=world.folder,
+        env={"PATH": f"{world.folder}:/usr/bin:/bin"} | environ | {"WXBIND_PUBLIC_URL": world.base},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await ran.communicate()
+    assert (ran.returncode, err) == (0, b"")
+    printed = out.decode().splitlines()
+    assert sum(line.endswith("ann queued -") for line in printed) == 4
+    assert any(line.endswith("ann delivered template") for line in printed)
+    assert "ann template (outside-window)" in printed

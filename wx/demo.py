@@ -1,9 +1,13 @@
 """The demo: server and simulator in one process, with a sample account and throw-away data."""
 
 import contextlib
+import json
 import logging
+import os
 import secrets
+import shlex
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +19,7 @@ from wx.app import Server
 from wx.clock import Clock
 from wx.errors import Refused
 from wx.service.accounts import Accounts
+from wx.service.api_keys import ApiKeys
 from wx.service.passwords import Passwords
 from wx.simulator.app import Simulator
 from wx.simulator.world import random_text
@@ -25,6 +30,7 @@ from wx.web import qr
 log = logging.getLogger(__name__)
 
 ACCOUNTS = ("ann", "bob")
+API_KEY = "demo"
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -46,42 +52,44 @@ async def run(
         simulator = Simulator(clock=Clock(), account_name="wxbind demo", draw_code=qr.svg)
         await simulator.start(address=address, port=_free(address, port + 1 if port else 0))
         stack.push_async_callback(simulator.stop)
-        webhook = {
+        keys = {
+            "address": address,
+            "port": str(port),
+            "data_dir": str(data_dir.resolve()),
+            "site_name": "Example",
+            "app_id": simulator.app_id,
+            "app_secret": simulator.app_secret,
+            "api_base": simulator.base_url,
+            "open_base": simulator.base_url,
+            "mp_base": simulator.base_url,
+            "avatar_origins": simulator.base_url,
+            "notice_template": f"{simulator.template_id}:thing1,time2",
+            "bind_route": bind_route,
             "webhook_token": secrets.token_hex(12),
             "webhook_aes_key": random_text(43),
         }
-        sources = config.read(
-            flags=webhook
-            | {
-                "address": address,
-                "port": str(port),
-                "data_dir": str(data_dir),
-                "site_name": "Example",
-                "app_id": simulator.app_id,
-                "app_secret": simulator.app_secret,
-                "api_base": simulator.base_url,
-                "open_base": simulator.base_url,
-                "mp_base": simulator.base_url,
-                "avatar_origins": simulator.base_url,
-                "notice_template": f"{simulator.template_id}:thing1,time2",
-                "bind_route": bind_route,
-            },
-            environ={},
-            file="/dev/null",
-        )
-        password = await _sample_accounts(data_dir)
+        password, api_key = await _sample_data(data_dir)
+        sources = config.read(flags={}, environ={}, file=str(_config_file(data_dir, keys)))
         server = Server(sources.config(), demo_phone=f"{simulator.base_url}/phone/scan")
         await server.start()
         stack.push_async_callback(server.stop)
         # As the console does it: the platform asks first, and delivers from then on.
         await simulator.set_webhook(
             f"{server.config.public_url}/wechat",
-            token=webhook["webhook_token"],
-            aes_key=webhook["webhook_aes_key"],
+            token=keys["webhook_token"],
+            aes_key=keys["webhook_aes_key"],
             mode=server.config.webhook_mode,
         )
         simulator.world.menu = _menu(server.config.public_url)
-        yield _text(server.config.public_url, simulator.base_url, password)
+        yield _text(server.config.public_url, simulator.base_url, password, api_key, data_dir)
+
+
+def _config_file(data_dir: Path, keys: dict[str, str]) -> Path:
+    """The demo's configuration, as a file that other verbs can be given."""
+    path = data_dir / config.FILE
+    lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items()]
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return path
 
 
 def _menu(site: str) -> dict[str, Any]:
@@ -105,8 +113,8 @@ def _menu(site: str) -> dict[str, Any]:
     }
 
 
-async def _sample_accounts(data_dir: Path) -> str:
-    """Make the sample accounts, or give them a new password; the password."""
+async def _sample_data(data_dir: Path) -> tuple[str, str]:
+    """Make the sample accounts, or give them a new password, and an API key; password and key."""
     letters = "".join(secrets.choice(_LETTERS) for _ in range(16))
     password = "-".join(letters[start : start + 4] for start in range(0, 16, 4))
     hasher = Passwords()
@@ -118,9 +126,13 @@ async def _sample_accounts(data_dir: Path) -> str:
                     await accounts.add(name, password)
                     continue
                 await accounts.change_password(name, password)
+            keys = ApiKeys(store, Clock())
+            with contextlib.suppress(Refused):
+                await keys.revoke(API_KEY)
+            api_key = await keys.add(API_KEY, ["notices:write", "notices:read"])
     finally:
         hasher.close()
-    return password
+    return password, api_key
 
 
 def _free(address: str, port: int) -> int:
@@ -135,7 +147,16 @@ def _free(address: str, port: int) -> int:
     return port
 
 
-def _text(server: str, phone: str, password: str) -> str:
+def _program() -> str:
+    """How this program is called, from the folder that it was started in."""
+    name = sys.argv[0]
+    words = [sys.executable, name] if name.endswith(".py") else [name]
+    here = f"{Path.cwd()}{os.sep}"
+    return shlex.join(word.removeprefix(here) for word in words)
+
+
+def _text(server: str, phone: str, password: str, api_key: str, data_dir: Path) -> str:
+    file = shlex.quote(str(data_dir / config.FILE))
     return f"""
 wxbind demo
 
@@ -147,11 +168,18 @@ wxbind demo
 打开第一个地址并登录，绑定页会显示二维码。点它下方的“打开虚拟手机”，在手机上关注，
 看电脑上的页面自己变成“绑定成功”。在聊天里发文字、语音、图片、位置，点底部的菜单，
 发送“状态”或“解绑”。加 --bind-route oauth 可试另一条路：先关注，再扫码同意。
-bob 用同一个密码。按 Ctrl-C 结束。
+bob 用同一个密码。绑定以后可以发通知，看它出现在手机上，看绑定页上它的状态自己改变：
 
 Open the first address and log in; the bind page shows a code. Press "Open the virtual phone"
 below it, follow the account there, and watch the page change by itself. In the chat, send texts,
 voice, pictures, a place, tap the menu at the foot, send "status" or "unbind". With --bind-route
 oauth the demo plays the other route: follow, then scan and agree. bob has the same password.
-Ctrl-C ends the demo.
+Once ann is bound, send her a notice, and watch it appear on the phone and its state change on
+the bind page. In another terminal, in the same folder:
+
+  {_program()} send ann "backup finished" --wait --config {file}
+  curl {server}/api/v1/notices -H "Authorization: Bearer {api_key}" \\
+    -d '{{"to": "ann", "text": "disk almost full"}}'
+
+按 Ctrl-C 结束。Ctrl-C ends the demo.
 """

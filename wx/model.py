@@ -61,9 +61,9 @@ class Follower:
     code said that they came by. ``language``: "zh", "en", or "" while it is not known.
     ``unbind_asked_at``: when they were asked whether to unbind, while that is not answered.
     ``window_left``: customer-service messages that their last message still allows, until
-    ``window_ends_at``; ``brief_left`` and ``brief_ends_at`` the same for what they did last with the
-    menu, a code, or by following (platform document, 4.4). ``blocked_at``: when the platform said
-    that they receive nothing; None where it did not, or they have acted since.
+    ``window_ends_at``; ``brief_left`` and ``brief_ends_at`` the same for what they did last with
+    the menu, a code, or by following (platform document, 4.4). ``blocked_at``: when the platform
+    said that they receive nothing; None where it did not, or they have acted since.
     """
 
     id: int

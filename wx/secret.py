@@ -31,7 +31,7 @@ def new_id() -> str:
 
 
 def new_ordered_id(now: float) -> str:
-    """As :func:`new_id`, with ``now`` (Unix seconds) in front: the letters of later ones come later,
+    """As :func:`new_id`, with ``now`` (Unix seconds) in front: later ones sort behind earlier ones,
     so an index of them grows at its end."""
     number = int(now * 1000) << 80 | int.from_bytes(secrets.token_bytes(10))
     letters = []

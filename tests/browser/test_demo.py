@@ -72,7 +72,7 @@ def test_log_in_scan_with_the_virtual_phone_and_see_bound(
     assert_nothing_sticks_out(desk)
 
     desk.click("[data-test]")
-    expect(desk.locator("[data-notice]")).to_be_visible()
+    expect(desk.locator("[data-notices] > [data-state=delivered]")).to_have_count(2)
     phone.goto(f"{demo.phone}/phone/wang/chat")
     expect(phone.locator("article.card").last).to_contain_text("ann")
     picture(phone, f"phone-chat-{width}")

@@ -1,8 +1,9 @@
-"""kill -9, at random moments and at every failpoint of a notice's way, while notices are accepted."""
+"""kill -9 at random moments, and at every failpoint of a notice's way, while notices come in."""
 
 import asyncio
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.site import Site, Verdict, open_site
@@ -21,7 +22,22 @@ FAILPOINTS = (
 ONE_FOLDER = 250  # kills, after which everything is judged and begins anew
 
 
-async def kills(folder: Path, *, count: int) -> Verdict:
+@dataclass(slots=True)
+class Kills:
+    """What came of so many kills."""
+
+    count: int
+    verdict: Verdict
+
+    def wrong(self) -> list[str]:
+        """What must not be (promises P01 to P05)."""
+        return self.verdict.wrong()
+
+    def __str__(self) -> str:
+        return f"{self.count:,} kills, {self.verdict}"
+
+
+async def kills(folder: Path, *, count: int) -> Kills:
     """Kill the program so often, bring it back, let everything drain, and judge."""
     whole = Verdict(0)
     for done in range(0, count, ONE_FOLDER):
@@ -31,8 +47,10 @@ async def kills(folder: Path, *, count: int) -> Verdict:
         whole = _sum(whole, verdict)
         if count > ONE_FOLDER:
             seconds = time.monotonic() - begun
-            print(f"  {done + part} kills ({seconds:.0f} s): {verdict}", file=sys.stderr, flush=True)
-    return whole
+            print(
+                f"  {done + part} kills ({seconds:.0f} s): {verdict}", file=sys.stderr, flush=True
+            )
+    return Kills(count, whole)
 
 
 async def _folder(folder: Path, count: int) -> Verdict:

@@ -1,4 +1,4 @@
-"""The platform refuses, hangs, drops, answers nonsense; and an access token that dies under many."""
+"""A platform that refuses, hangs, drops, talks nonsense; an access token that dies under many."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ WAYS = (REFUSING, *faults.DOWN)
 RATE = 50  # notices a second
 SLOW_SECONDS = 3
 MOST_MIB = 200
+MOST_SECONDS = 0.1  # until a notice is accepted, at p99
 TOKEN = "/cgi-bin/stable_token"
 
 
@@ -27,7 +28,18 @@ class Outage:
     mebibytes: int
     backlog: int
     drained: float
-    statuses: dict[int, int]
+    refused: int
+
+    def wrong(self) -> list[str]:
+        """What must not be (promise P17)."""
+        found = self.verdict.wrong()
+        if self.accept > MOST_SECONDS:
+            found.append(f"accepted in {self.accept:.2f} s at p99")
+        if self.mebibytes > MOST_MIB:
+            found.append(f"{self.mebibytes} MiB")
+        if self.refused:
+            found.append(f"{self.refused} posts were not accepted")
+        return found
 
     def __str__(self) -> str:
         return (
@@ -57,7 +69,7 @@ async def outage(folder: Path, ways: Sequence[str], *, seconds: float, between: 
         await site.stop()
         assert not site.errors(), site.errors()[:3]
         spent = percentile(site.spent, 99)
-        return Outage(verdict, spent, mebibytes, backlog, drained, dict(site.statuses))
+        return Outage(verdict, spent, mebibytes, backlog, drained, site.statuses[503])
 
 
 async def _down(site: Site, way: str) -> None:
@@ -81,6 +93,15 @@ class Storm:
     verdict: Verdict
     fetches: int
     most_attempts: int
+
+    def wrong(self) -> list[str]:
+        """What must not be (promise P09)."""
+        found = self.verdict.wrong()
+        if self.fetches != 1:
+            found.append(f"{self.fetches} access tokens fetched")
+        if self.most_attempts > 1:
+            found.append(f"a notice was taken up {self.most_attempts} times")
+        return found
 
     def __str__(self) -> str:
         return f"{self.fetches} fetched, {self.most_attempts} tries at most; {self.verdict}"

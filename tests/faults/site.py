@@ -2,6 +2,7 @@
 was accepted, what reached a chat, and in which order."""
 
 import asyncio
+import itertools
 import json
 import random
 import re
@@ -66,9 +67,7 @@ class Client:
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = await Connection(self._site.program.base).open()
-            answer = await self._connection.fetch(
-                path, headers, body=raw, kind="application/json"
-            )
+            answer = await self._connection.fetch(path, headers, body=raw, kind="application/json")
         except OSError:
             self.close()
             return Told(0, time.perf_counter() - begun)
@@ -147,6 +146,7 @@ class Site:
         self.doubtful: set[str] = set()  # ids of customer-service messages that a kill cut off
         self.statuses = Counter[int]()
         self.spent: list[float] = []  # seconds of each accepted post
+        self.slowest = 0.0  # of all posts that were answered
         self.groups: list[Group] = []
         self._first = len(simulator.world.messages)
         self._seen = deque(simulator.deliveries)
@@ -230,6 +230,7 @@ class Site:
     def _note(self, told: Told) -> None:
         assert told.status in (0, 202, 503), told
         self.statuses[told.status] += 1
+        self.slowest = max(self.slowest, told.seconds if told.status else 0.0)
         if told.status == 202:
             self.spent.append(told.seconds)
         elif told.status == 503:
@@ -337,10 +338,17 @@ class Verdict:
     wrongly_unknown: int = 0
     untold: int = 0
 
-    @property
-    def sound(self) -> bool:
-        wrong = self.doubled + self.inversions + self.strangers + self.wrongly_unknown + self.untold
-        return not (self.lost or wrong)
+    def wrong(self) -> list[str]:
+        """What must not be."""
+        found = {
+            "lost": len(self.lost),
+            "doubled": self.doubled,
+            "out of order": self.inversions,
+            "sent by nobody": self.strangers,
+            "wrongly unknown": self.wrongly_unknown,
+            "receipts without effect": self.untold,
+        }
+        return [f"{count} {name}" for name, count in found.items() if count]
 
     def __str__(self) -> str:
         return (
@@ -355,7 +363,6 @@ class Verdict:
 @asynccontextmanager
 async def open_site(folder: Path, count: int, **keys: str) -> AsyncIterator[Site]:
     """A simulator and a program beside it, not started yet, with so many people bound to it."""
-    folder.mkdir(parents=True, exist_ok=True)
     simulator = Simulator()
     await simulator.start()
     site = None
@@ -390,7 +397,7 @@ def _inversions(arrived: Sequence[str], posts: Sequence[Post]) -> int:
     """How often something came after what was accepted later."""
     places = {post.text: place for place, post in enumerate(posts)}
     known = [places[text] for text in arrived if text in places]
-    return sum(later < earlier for earlier, later in zip(known, known[1:], strict=False))
+    return sum(later < earlier for earlier, later in itertools.pairwise(known))
 
 
 def _ticks(seconds: float) -> range:

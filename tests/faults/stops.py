@@ -4,33 +4,42 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults import shifted
 from tests.faults.site import Verdict, open_site
 
 RATE = 50  # notices a second
+LATENCY = 0.1  # seconds that the platform takes
+# Seconds that the clock is ahead, one after the other; a notice may wait for two days.
+JUMPS = (3 * 86400, -3600, 3600, -3 * 86400, 0)
 
 
 @dataclass(slots=True)
 class Stopped:
-    """What stops under load came to. ``longest`` is in seconds."""
+    """What came of the stops. ``longest`` is in seconds, and must be within ``limit``."""
 
     verdict: Verdict
     longest: float
+    limit: float = 10.0
+
+    def wrong(self) -> list[str]:
+        """What must not be (promise P12)."""
+        late = [f"a stop took {self.longest:.1f} s"] if self.longest > self.limit else []
+        return self.verdict.wrong() + late
 
     def __str__(self) -> str:
         return f"ended with 0 within {self.longest:.1f} s; {self.verdict}"
 
 
-async def stops(folder: Path, *, times: int, latency: float = 0.1, hang: bool = False) -> Stopped:
+async def stops(folder: Path, *, times: int, hang: bool = False) -> Stopped:
     """Ask the program to end so often, in the midst of it, and start it again.
 
     Args:
-        latency: seconds that the platform takes.
         hang: it does not answer at all when the program ends.
     """
     async with open_site(folder, 24) as site:
         site.gather(*[1] * 16, 2, 3, 3)
         faults, longest = site.simulator.faults, 0.0
-        faults.delay("*", latency)
+        faults.delay("*", LATENCY)
         async with site.traffic(rate=RATE):
             for _ in range(times):
                 await site.start()
@@ -40,7 +49,7 @@ async def stops(folder: Path, *, times: int, latency: float = 0.1, hang: bool = 
                     await asyncio.sleep(0.5)
                 longest = max(longest, await site.stop())
                 faults.up()
-                faults.delay("*", latency)
+                faults.delay("*", LATENCY)
             await site.start()
         await site.send_rest()
         await site.drained()
@@ -48,4 +57,31 @@ async def stops(folder: Path, *, times: int, latency: float = 0.1, hang: bool = 
         verdict = site.judge(doubtful=not hang)
         await site.stop()
         assert not site.errors(), site.errors()[:3]
-        return Stopped(verdict, longest)
+        return Stopped(verdict, longest, 15.0 if hang else 10.0)
+
+
+async def jumps(folder: Path, *, seconds: float) -> Verdict:
+    """Let the wall clock jump ahead and back, and stay there for so long each time."""
+    async with open_site(folder, 24) as site:
+        site.program.script = Path(shifted.__file__)
+        site.gather(*[1] * 16, 2, 3, 3)
+        site.simulator.faults.delay("*", LATENCY)
+        await site.start()
+        async with site.traffic(rate=RATE):
+            await asyncio.sleep(seconds)
+            for number, ahead in enumerate(JUMPS):
+                if number % 2:
+                    await site.simulator.come_back()
+                else:
+                    await site.simulator.go_down()  # so that something waits
+                    await asyncio.sleep(seconds / 2)
+                shifted.shift(folder, ahead)
+                await asyncio.sleep(seconds)
+            await site.simulator.come_back()
+        await site.send_rest()
+        await site.drained()
+        log = site.program.log.read_text()
+        assert log.count("the clock has jumped") == len(JUMPS)
+        await site.stop()
+        # What was on its way when the platform went down is in doubt, too.
+        return site.judge(doubtful=False)

@@ -12,26 +12,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.harness import MIB
-from tests.faults.site import Client, Site, Told, Verdict, open_site
+from tests.faults.site import Client, Site, Verdict, open_site
 
 RATE = 50  # notices a second
 DISK = 4 * MIB
-BACK = 5.0  # seconds after which the service must be back
+BACK_SECONDS = 5.0  # after which the service must be back
+LATEST_SECONDS = 5.5  # that a post may wait
+READ_SECONDS = 1.0  # that a read may take
 
 
 @dataclass(slots=True)
 class Trouble:
-    """What trouble with the storage came to. ``back`` is in seconds, ``slowest`` read too."""
+    """What trouble with the storage came to. In seconds: ``back`` until all went on, the slowest
+    answer to a post, and to a read."""
 
     verdict: Verdict
     refused: int
     back: float
-    slowest: float
+    post: float
+    read: float
+
+    def wrong(self) -> list[str]:
+        """What must not be (promises P14, P15)."""
+        found = self.verdict.wrong()
+        if self.back > BACK_SECONDS:
+            found.append(f"back after {self.back:.1f} s")
+        if self.post > LATEST_SECONDS:
+            found.append(f"a post waited {self.post:.1f} s")
+        if self.read > READ_SECONDS:
+            found.append(f"a read waited {self.read:.1f} s")
+        return found
 
     def __str__(self) -> str:
         return (
-            f"{self.refused} refused meanwhile, reads within {1000 * self.slowest:.0f} ms,"
-            f" back after {self.back:.2f} s; {self.verdict}"
+            f"{self.refused} refused meanwhile, posts within {self.post:.2f} s, reads within"
+            f" {1000 * self.read:.0f} ms, all on after {self.back:.2f} s; {self.verdict}"
         )
 
 
@@ -73,7 +88,7 @@ async def _fill(site: Site, seconds: float, disk: Path | None) -> Trouble:
         await asyncio.sleep(0.5)
     await site.send_rest()
     await site.drained()
-    trouble = Trouble(site.judge(), site.statuses[503], back, slowest)
+    trouble = Trouble(site.judge(), site.statuses[503], back, site.slowest, slowest)
     await site.stop()
     return trouble
 
@@ -116,7 +131,7 @@ async def _accepted(site: Site) -> float:
     """Wait until everybody's next post is accepted; the seconds until then."""
     begun = time.monotonic()
     before = {id(group): len(group.posts) for group in site.groups}
-    async with asyncio.timeout(4 * BACK):
+    async with asyncio.timeout(4 * BACK_SECONDS):
         for group in site.groups:
             while len(group.posts) <= before[id(group)]:  # a new one comes after an accepted one
                 await _tick()
@@ -150,7 +165,7 @@ async def locked(folder: Path, *, seconds: float) -> Trouble:
             back = await _accepted(site)
         await site.send_rest()
         await site.drained()
-        trouble = Trouble(site.judge(), site.statuses[503], back, slowest)
+        trouble = Trouble(site.judge(), site.statuses[503], back, site.slowest, slowest)
         assert "within a transaction" not in site.program.log.read_text()
         await site.stop()
         return trouble

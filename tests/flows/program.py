@@ -19,7 +19,12 @@ class Program:
 
     Args:
         keys: more of the configuration, the webhook's for example.
+
+    Attributes:
+        script: what is run; another one than ``server.py`` brings it to run in the end.
     """
+
+    script = ROOT / "server.py"
 
     def __init__(self, folder: Path, simulator: Simulator, **keys: str) -> None:
         self.folder = folder
@@ -53,7 +58,7 @@ class Program:
         words = [word for name, value in self._flags.items() for word in (f"--{name}", value)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "server.py"), "serve", *words],
+                [sys.executable, str(self.script), "serve", *words],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=self.folder,

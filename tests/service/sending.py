@@ -142,9 +142,7 @@ async def binding_of(world: World, name: str) -> int | None:
 def texts(world: World, person: str = "wang") -> list[str]:
     """What the account has said in the person's chat, the oldest first."""
     chat = world.simulator.world.people[person].chat
-    return [
-        one.text or dict(one.fields).get("内容", "") for one in chat if not one.mine
-    ]
+    return [one.text or dict(one.fields).get("内容", "") for one in chat if not one.mine]
 
 
 def row(world: World, notice_id: str) -> sqlite3.Row:

@@ -56,15 +56,11 @@ def card(template_id: str = "plain", **changes: object) -> Notice:
     return notice("n", template_id=template_id, fields=fields, **changes)
 
 
-def chosen(
-    one: Notice, who: Follower, cfg: Config = WHOLE, known: Known = NOTHING
-) -> Choice:
+def chosen(one: Notice, who: Follower, cfg: Config = WHOLE, known: Known = NOTHING) -> Choice:
     return choose(one, who, known, cfg, page=PAGE, now=NOW)
 
 
-def way(
-    one: Notice, who: Follower, cfg: Config = WHOLE, known: Known = NOTHING
-) -> tuple[str, str]:
+def way(one: Notice, who: Follower, cfg: Config = WHOLE, known: Known = NOTHING) -> tuple[str, str]:
     choice = chosen(one, who, cfg, known)
     return choice.channel, choice.why or choice.reason
 
@@ -253,7 +249,9 @@ def test_a_text_that_is_too_long_for_its_field_is_cut_and_leads_to_the_page() ->
 def test_the_fields_of_a_template_are_fitted_to_it() -> None:
     long = card()
     long.fields["thing1"] = "a" * 21
-    choice = chosen(replace(long, url="https://x.example/"), SHUT, known=Known({"plain": PLAIN}, {}))
+    choice = chosen(
+        replace(long, url="https://x.example/"), SHUT, known=Known({"plain": PLAIN}, {})
+    )
     assert choice == Choice(
         TEMPLATE,
         "template-given",

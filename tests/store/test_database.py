@@ -313,9 +313,9 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     seen: list[int] = []
     transact = database._transact
 
-    def counted(conn: sqlite3.Connection, works: list[Any]) -> Any:
+    def counted(conn: sqlite3.Connection, works: list[Any], milliseconds: int) -> Any:
         seen.append(len(works))
-        return transact(conn, works)
+        return transact(conn, works, milliseconds)
 
     monkeypatch.setattr(database, "_transact", counted)
     return seen
@@ -497,6 +497,41 @@ async def test_a_database_that_stays_locked_is_unavailable_until_it_is_free(path
         holder.close()
         await db.write(adding("cid"))
         assert await db.read(names) == ["cid"]
+
+
+@pytest.mark.gen_test
+async def test_the_wait_for_a_locked_database_counts_from_the_call_not_from_the_turn(
+    path, monkeypatch
+):
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 400)
+    async with await Database.open(path) as db:
+        holder = sqlite3.connect(path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        loop = asyncio.get_running_loop()
+        ends = dict[str, float]()
+
+        async def write(name: str) -> None:
+            begun = loop.time()
+            try:
+                await db.write(adding(name))
+            finally:
+                ends[name] = loop.time() - begun
+
+        first = asyncio.create_task(write("ann"))
+        await asyncio.sleep(0.2)
+        second = asyncio.create_task(write("bob"))  # waits behind the first
+        with pytest.raises(StorageUnavailable, match="locked"):
+            await first
+        third = asyncio.create_task(write("cid"))
+        with pytest.raises(StorageUnavailable, match="locked"):
+            await second
+        assert 0.39 < ends["ann"] < 0.59 and 0.39 < ends["bob"] < 0.59, ends
+        holder.execute("COMMIT")
+        holder.close()
+        await third
+        assert await db.read(names) == ["cid"], "whose time was not over"
+        timeout = "PRAGMA busy_timeout"
+        assert (await db.write(lambda conn: conn.execute(timeout).fetchone()))[0] == 400
 
 
 @pytest.mark.gen_test

@@ -188,9 +188,7 @@ def test_the_newest_come_first_and_can_be_narrowed(conn, ann, bob):
     )
 
     def listed(**wanted: object) -> str:
-        return "".join(
-            one.id for one in outbox.list_newest(conn, APP, **{"limit": 9} | wanted)
-        )
+        return "".join(one.id for one in outbox.list_newest(conn, APP, **{"limit": 9} | wanted))
 
     assert listed() == "dcba"
     assert listed(limit=2) == "dc"
@@ -506,7 +504,9 @@ def test_texts_are_forgotten_once_they_are_old_and_done_with(conn):
 
 def test_rows_requests_and_receipts_are_forgotten_in_their_own_time(conn, keys):
     number = outbox.add_request(conn, keys[0], "monday", b"x", now=NOW)
-    add(conn, notice("old", 1), notice("new", 2), notice("waits", 3, due_at=None), request_id=number)
+    add(
+        conn, notice("old", 1), notice("new", 2), notice("waits", 3, due_at=None), request_id=number
+    )
     claim(conn)
     outbox.mark_settled(conn, 1, FAILED, reason="blocked", now=NOW)
     outbox.mark_settled(conn, 2, FAILED, reason="blocked", now=NOW + 1)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 from tornado.httpclient import HTTPResponse
 
+from tests.conftest import Ear
 from tests.world import Desktop, World
 from wx.errors import Refused, StorageUnavailable
 from wx.service.invites import Invites
@@ -246,6 +247,40 @@ async def test_what_went_wrong_is_logged_without_its_text(
     assert (await world.desktop().fetch("/?code=topsecret")).code == 500
     assert "RuntimeError" in caplog.text and "test_base.py" in caplog.text
     assert detail not in caplog.text and "topsecret" not in caplog.text
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_method_that_nobody_knows_is_not_written_down(world: World, ear: Ear) -> None:
+    host = f"127.0.0.1:{world.server.port}"
+    await raw(world, f"S3CRET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+    assert [line for line in ear.lines if "? Home 405" in line]
+    assert not ear.leaks({"S3CRET"})
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_refusal_tells_a_program_what_to_do_and_what_else_is_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(self: Home) -> None:
+        raise Refused(
+            409,
+            "taken",
+            "There is no account of the name %(name)s.",
+            hint="There is a key of the name %(name)s. Revoke it first, or take another name.",
+            more={"names": ["a"], "code": "never this one"},
+            name="100%",
+        )
+
+    monkeypatch.setattr(Home, "get", refused)
+    answer = await world.desktop().fetch("/", headers={"Accept": "application/json"})
+    assert json.loads(answer.body)["error"] == {
+        "names": ["a"],
+        "code": "taken",
+        "message": "There is no account of the name 100%.",
+        "hint": "There is a key of the name 100%. Revoke it first, or take another name.",
+    }
+    page = await world.desktop().fetch("/")
+    assert page.code == 409 and b"Revoke" not in page.body
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -69,9 +69,11 @@ async def test_the_window_is_that_of_what_is_still_let_through(
     world: World, long: tuple[int, int], brief: tuple[int, int], left: int, ends: str | None
 ) -> None:
     await world.bound()
+    await world.told("wang")
     now = world.clock.now()
     world.rows(
-        "UPDATE followers SET window_left = ?, window_ends_at = ?, brief_left = ?, brief_ends_at = ?",
+        "UPDATE followers SET window_left = ?, window_ends_at = ?, brief_left = ?,"
+        " brief_ends_at = ?",
         *(long[0], now + long[1], brief[0], now + brief[1]),
     )
     told = await binding(world)

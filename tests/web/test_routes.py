@@ -7,6 +7,7 @@ import pytest
 from tornado.web import RequestHandler
 
 from tests.world import World
+from wx.web.api import ApiHandler
 from wx.web.base import Base
 from wx.web.routes import BARE, ROUTES
 
@@ -20,23 +21,54 @@ def example(pattern: str) -> str:
         pattern.replace(r"([0-9A-Za-z]{43})", SECRET)
         .replace(r"([0-9A-Za-z]{22})", ID)
         .replace(r"([A-Za-z0-9]{1,64})", "X")
+        .replace(r"([0-9A-Za-z_-]{1,128})", "wx_" + SECRET)
+        .replace(r"([^/]+)", "name")
         .replace("\\", "")
     )
 
 
 def writers() -> list[str]:
-    """The addresses that take a POST."""
-    return [example(path) for path, handler in ROUTES if handler.post is not RequestHandler.post]
+    """The addresses of pages that take a POST."""
+    return [
+        example(path)
+        for path, handler in ROUTES
+        if handler.post is not RequestHandler.post and not issubclass(handler, ApiHandler)
+    ]
 
 
-def test_no_handler_is_exempt_from_the_tokens() -> None:
-    exempt = [
+def test_only_what_goes_by_api_key_is_exempt_from_the_tokens() -> None:
+    exempt = {
         handler.__name__
         for _, handler in ROUTES
         if handler.check_xsrf_cookie is not RequestHandler.check_xsrf_cookie
         or handler.check_trusted_origin is not Base.check_trusted_origin
-    ]
-    assert exempt == []
+    }
+    assert exempt == {
+        *("Notices", "OneNotice", "OneBinding", "Description"),
+        *("AccessToken", "ServerChan"),
+    }
+    assert exempt == {handler.__name__ for _, handler in ROUTES if issubclass(handler, ApiHandler)}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_is_exempt_from_the_tokens_goes_by_no_session(world: World) -> None:
+    await world.reconfigure(serverchan="true", wechat_server="true")
+    desktop = await world.signed_in()
+    open_to_all = {"/api/v1/openapi.json"}
+    for path, handler in ROUTES:
+        if not issubclass(handler, ApiHandler):
+            continue
+        assert not handler.needs_session
+        for method in handler.methods():
+            answer = await desktop.fetch(
+                example(path), method=method, body="{}" if method == "POST" else None
+            )
+            if example(path) in open_to_all:
+                assert answer.code == 200
+            else:
+                assert answer.code in (400, 401), path
+                assert any(word in answer.body for word in (b"no-key", b"bad-key")), path
+            assert "Set-Cookie" not in answer.headers
 
 
 def test_the_webhook_alone_stands_beside_the_handlers_and_so_beside_the_tokens() -> None:
@@ -131,7 +163,7 @@ async def test_nothing_that_needs_a_session_is_answered_without_one(world: World
         assert (await stranger.post(path, token=token)).code == 401, path
         answer = await stranger.post(path, token=token, json_answer=True)
         assert answer.code == 401 and b'"code": "signed-out"' in answer.body
-    for path in ("/bind", f"/bind/invites/{ID}", f"/bind/invites/{ID}/qr.svg"):
+    for path in ("/bind", "/bind/notices", f"/bind/invites/{ID}", f"/bind/invites/{ID}/qr.svg"):
         assert (await stranger.fetch(path)).code in (303, 401), path
 
 

@@ -231,6 +231,11 @@ class SubscriptionAnswer:
         """Whether nothing speaks of a failure: either of the two may be absent."""
         return self.error_code == 0 and take.squeezed(self.error_status) in ("", "success")
 
+    @property
+    def blocked(self) -> bool:
+        """Whether it failed because the follower wants none."""
+        return take.squeezed(self.error_status).removeprefix("failed:") == "userblock"
+
 
 @_value
 class SubscriptionAnswers(Incoming):

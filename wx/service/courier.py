@@ -19,6 +19,7 @@ from wx.config import Config
 from wx.errors import PlatformError, Remedy, StorageUnavailable
 from wx.logs import where
 from wx.model import Follower, Notice, NoticeState
+from wx.protocol.errcode import clause
 from wx.service.channel import CUSTOM, SUBSCRIBE, TEMPLATE, WINDOW_CLOSED, WINDOW_FULL, Choice
 from wx.service.outbox import Outbox
 from wx.store import bindings, followers, outbox, subscriptions
@@ -483,8 +484,9 @@ class Courier:
 
     def _learn(self, job: _Job, error: PlatformError) -> None:
         """Remember what a failure says beyond this one notice."""
-        log.info("notice %s not taken as %s: %s", job.notice.id, job.choice.channel, error)
         channel, now = job.choice.channel, self._clock.monotonic()
+        advice = clause(error.errcode)
+        log.info("notice %s not taken as %s: %s%s", job.notice.id, channel, error, advice)
         if error.remedy is Remedy.RETRY and not error.unsent:
             self._doubts.setdefault(job.notice.number, now)
         if error.remedy is not Remedy.PAUSE or error.unsent:
@@ -495,7 +497,7 @@ class Courier:
         elif error.errcode == DAY_QUOTA:
             seconds = _to_midnight(self._clock.now())
         self._closed_until[channel] = max(self._closed_until.get(channel, 0.0), now + seconds)
-        log.warning("sending as %s is closed for %.0f s: %s", channel, seconds, error)
+        log.warning("sending as %s pauses for %.0f s: %s%s", channel, seconds, error, advice)
 
 
 def _pause(attempts: int) -> float:

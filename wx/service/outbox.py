@@ -508,10 +508,9 @@ class Outbox:
                 if not one.msg_id:
                     continue
                 receipt = Receipt(one.msg_id, NoticeState.DELIVERED)
-                if one.error_code:
-                    receipt = Receipt(
-                        one.msg_id, NoticeState.FAILED, "delivery-failed", one.error_code
-                    )
+                if not one.delivered:
+                    reason = "blocked" if one.blocked else "delivery-failed"
+                    receipt = Receipt(one.msg_id, NoticeState.FAILED, reason)
                 after += self._close(conn, receipt, follower, now=now)
             elif one.accepted:
                 subscriptions.mark_accepted(conn, follower.id, one.template_id)

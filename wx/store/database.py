@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import math
 import os
 import sqlite3
 import time
@@ -29,7 +30,8 @@ T = TypeVar("T")
 FILE = "wxbind.db"
 LOCK = "lock"
 LOOK_SECONDS = 0.05  # far more than looking whether the lock is held takes
-BUSY_MILLISECONDS = 5000
+BUSY_MILLISECONDS = 5000  # that a transaction waits for another process, its turn here included
+_LATE_MILLISECONDS = 100  # of these, that are not worth a shorter wait
 BATCH = 256  # transactions that share a commit at most
 
 _PRAGMAS = (
@@ -130,8 +132,15 @@ def check(path: Path) -> None:
 
 @dataclass(slots=True)
 class _Job:
+    """A transaction that waits, until that monotonic time for another process to let go."""
+
     work: Callable[[sqlite3.Connection], Any]
     done: "asyncio.Future[Any]"
+    until: float
+
+
+class _Locked(Exception):
+    """Another process did not let go of the database: nothing was begun."""
 
 
 class Database:
@@ -215,7 +224,8 @@ class Database:
         """
         if self._closing:
             raise StorageUnavailable("the database is closed")
-        job = _Job(work, asyncio.get_running_loop().create_future())
+        until = time.monotonic() + BUSY_MILLISECONDS / 1000
+        job = _Job(work, asyncio.get_running_loop().create_future(), until)
         self._jobs.append(job)
         self._wake.set()
         # Cancelled, this future is passed over; the work is no part of it.
@@ -248,10 +258,17 @@ class Database:
                 await self._commit(batch)
 
     async def _commit(self, batch: list[_Job]) -> None:
+        left = math.ceil(1000 * (batch[0].until - time.monotonic()))
         try:
-            results = await _run(self._writer, _transact, [job.work for job in batch])
+            results = await _run(self._writer, _transact, [job.work for job in batch], max(0, left))
         except Exception as error:
-            log.error("a transaction failed: %s", error)
+            if isinstance(error, _Locked):
+                # Whoever came later, behind the first, has still some time to wait.
+                now = time.monotonic()
+                self._jobs[:0] = [job for job in batch if job.until > now]
+                batch = [job for job in batch if job.until <= now]
+            if batch:
+                log.error("a transaction failed: %s", error)
             trouble = StorageUnavailable(str(error))
             trouble.__cause__ = error
             results = [(None, trouble)] * len(batch)
@@ -305,12 +322,13 @@ def _snapshot(conn: sqlite3.Connection, work: Callable[[sqlite3.Connection], T])
 
 
 def _transact(
-    conn: sqlite3.Connection, works: list[Callable[[sqlite3.Connection], Any]]
+    conn: sqlite3.Connection, works: list[Callable[[sqlite3.Connection], Any]], milliseconds: int
 ) -> list[tuple[Any, Exception | None]]:
-    """Run each function inside its own savepoint, all inside one transaction."""
+    """Run each function inside its own savepoint, all inside one transaction, which waits so long
+    for another process."""
     results: list[tuple[Any, Exception | None]] = []
     try:
-        conn.execute("BEGIN IMMEDIATE")
+        _begin(conn, milliseconds)
         for work in works:
             conn.execute("SAVEPOINT job")
             try:
@@ -335,6 +353,21 @@ def _transact(
             conn.execute("ROLLBACK")
         raise
     return results
+
+
+def _begin(conn: sqlite3.Connection, milliseconds: int) -> None:
+    short = milliseconds < BUSY_MILLISECONDS - _LATE_MILLISECONDS
+    if short:
+        conn.execute(f"PRAGMA busy_timeout = {milliseconds}")
+    try:
+        conn.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise _Locked(str(error)) from error
+        raise
+    finally:
+        if short:
+            conn.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
 
 
 def _is_trouble(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from wx.errors import StorageUnavailable
 from wx.protocol import errcode
 from wx.web.base import Base, Site
 
@@ -51,22 +52,35 @@ class Metrics(Base):
     needs_session = False
     any_host = True
 
-    def get(self) -> None:
+    async def get(self) -> None:
+        waiting = await self._waiting()
         # Loaded when first asked for: it costs a tenth of the start.
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
         registry = CollectorRegistry()
-        registry.register(_Collector(self.site))
+        registry.register(_Collector(self.site, waiting))
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
         self.finish(generate_latest(registry))
 
+    async def _waiting(self) -> int | None:
+        """How many notices wait; None if the database does not say, which hides nothing else."""
+        try:
+            return await self.services.outbox.count_waiting()
+        except StorageUnavailable:
+            return None
+
 
 class _Collector:
-    """Reads the program's own counters when somebody asks."""
+    """Reads the program's own counters when somebody asks.
 
-    def __init__(self, site: Site) -> None:
+    Args:
+        waiting: notices that have still to leave, if that is known.
+    """
+
+    def __init__(self, site: Site, waiting: int | None) -> None:
         self._site = site
+        self._waiting = waiting
 
     def collect(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -87,6 +101,16 @@ class _Collector:
         yield CounterMetricFamily(
             "wxbind_incoming_repeats", "Repeats answered as before", value=inbox.repeats
         )
+        notices = CounterMetricFamily(
+            "wxbind_notices", "Notices that came to this state", labels=["channel", "state"]
+        )
+        for (channel, state), count in self._site.services.outbox.settled.items():
+            notices.add_metric([channel or "none", state], count)
+        yield notices
+        if self._waiting is not None:
+            yield GaugeMetricFamily(
+                "wxbind_notices_waiting", "Notices that have still to leave", self._waiting
+            )
         health = self._site.services.health
         yield GaugeMetricFamily(
             "wxbind_live_sockets", "Waiting browsers", value=float(health.waiting())
