@@ -47,6 +47,14 @@ def in_code() -> set[str]:
             name = getattr(
                 getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", "")
             )
+            if isinstance(node, ast.Call) and name in ("Refused", "Explanation", "wrong"):
+                # Their sentences may end in a command or a name.
+                said = [*node.args, *(word.value for word in node.keywords)]
+                found |= {
+                    one.value
+                    for one in said
+                    if isinstance(one, ast.Constant) and " " in str(one.value)
+                }
             if isinstance(node, ast.Call) and name == "say":
                 first = node.args[0]
                 if isinstance(first, ast.Constant):

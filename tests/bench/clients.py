@@ -99,7 +99,9 @@ class Connection(asyncio.Protocol):
                 "Content-Length": str(len(body)),
             }
             self._transport.write(_head("POST", path, self._base, {**headers, **form}) + body)
-        return await asyncio.wait_for(self._answer, PATIENCE_SECONDS)
+        # wait_for of Python 3.11 may forget that it was cancelled.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self._answer
 
     @property
     def closed(self) -> bool:

@@ -101,16 +101,19 @@ async def way(world: World, notice_id: str) -> tuple[str, str]:
 async def rest(world: World) -> None:
     """Wait until the courier has done all that is due now."""
     one, database = courier(world), door(world)._database
+
+    def goes_on(conn: sqlite3.Connection) -> bool:
+        # In one view: between two steps of the courier what it has in hand stands there as sending.
+        return outbox.is_anything_due(conn, now=world.clock.now()) or bool(
+            outbox.list_sending(conn)
+        )
+
     async with asyncio.timeout(15):
-        while True:
+        while one._jump() or await database.read(goes_on):
+            await one.look()
             if one._under_way:
                 await asyncio.wait(one._under_way.values())
-            now = world.clock.now()
-            due = await database.read(lambda conn, now=now: outbox.is_anything_due(conn, now=now))
-            await database.write(lambda conn: None)  # a turn that was in line is over after that
-            if not (due or one._jump() or one._under_way or one._back):
-                return
-            await one.look()
+    await database.write(lambda conn: None)  # what follows the last commit is done after that
 
 
 async def told_all(world: World) -> None:

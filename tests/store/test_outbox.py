@@ -1,4 +1,4 @@
-"""The outbox's table: order, claims, states, receipts, requests, and the indexes that carry them."""
+"""The outbox's table: order, claims, states, receipts, requests, and the indexes."""
 
 import re
 import sqlite3
@@ -229,7 +229,7 @@ def test_a_claim_is_written_down(conn):
     assert one == found(conn, "one")
     assert outbox.list_sending(conn) == [one]
     assert outbox.count_waiting(conn) == 1
-    outbox.mark_again(conn, one.number, due_at=NOW, errcode=None, doubt_at=None)
+    outbox.mark_again(conn, one.number, due_at=NOW, errcode=None)
     assert outbox.claim_due(conn, now=NOW, limit=1)[0].attempts == 2
 
 
@@ -267,7 +267,7 @@ def test_what_is_due_after_its_end_is_due_at_its_end(conn):
         add(conn, notice(name, follower, expires_at=NOW + 5))
     add(conn, notice("next", 3, expires_at=NOW + 5, due_at=None))
     claim(conn)
-    outbox.mark_again(conn, 1, due_at=NOW + 9, errcode=None, doubt_at=None)
+    outbox.mark_again(conn, 1, due_at=NOW + 9, errcode=None)
     outbox.mark_put_off(conn, 2, due_at=NOW + 9)
     send(conn, "first")
     outbox.mark_next_due(conn, [3], now=NOW + 9)
@@ -280,7 +280,7 @@ def test_what_is_due_after_its_end_is_due_at_its_end(conn):
 def test_a_sent_notice_waits_for_its_receipt_unless_none_will_come(conn):
     add(conn, notice("one", 1), notice("final", 2))
     claim(conn)
-    outbox.mark_again(conn, 1, due_at=NOW, errcode=45015, doubt_at=None)
+    outbox.mark_again(conn, 1, due_at=NOW, errcode=45015)
     claim(conn)
     outbox.mark_channel(conn, 1, "template", "fell-over")
     outbox.mark_sent(conn, 1, platform_id="77", final=False, now=NOW + 1)
@@ -295,7 +295,7 @@ def test_a_sent_notice_waits_for_its_receipt_unless_none_will_come(conn):
 def test_another_try_keeps_the_number_and_the_first_doubt(conn):
     add(conn, notice("one"))
     claim(conn)
-    outbox.mark_again(conn, 1, due_at=NOW + 5, errcode=-1, doubt_at=NOW)
+    outbox.mark_again(conn, 1, due_at=NOW + 5, errcode=-1, doubtful=True)
     one = found(conn, "one")
     assert (one.state, one.due_at, one.errcode, one.doubt_at, one.attempts) == (
         QUEUED,
@@ -305,10 +305,10 @@ def test_another_try_keeps_the_number_and_the_first_doubt(conn):
         1,
     )
     claim(conn, now=NOW + 5)
-    outbox.mark_again(conn, 1, due_at=NOW + 9, errcode=None, doubt_at=NOW + 5)
+    outbox.mark_again(conn, 1, due_at=NOW + 9, errcode=None, doubtful=True)
     assert found(conn, "one").doubt_at == NOW
     claim(conn, now=NOW + 9)
-    outbox.mark_again(conn, 1, due_at=NOW + 9, errcode=None, doubt_at=None)
+    outbox.mark_again(conn, 1, due_at=NOW + 9, errcode=None)
     assert found(conn, "one").doubt_at == NOW
 
 
@@ -325,7 +325,7 @@ def test_what_is_settled_says_why_and_keeps_the_number_that_it_had(conn):
         add(conn, notice(name, follower))
     claim(conn)
     for number in (1, 2):
-        outbox.mark_again(conn, number, due_at=NOW, errcode=-1, doubt_at=None)
+        outbox.mark_again(conn, number, due_at=NOW, errcode=-1)
     outbox.mark_settled(conn, 1, UNKNOWN, reason="doubt", now=NOW + 2)
     outbox.mark_settled(conn, 2, FAILED, reason="platform", errcode=47003, now=NOW + 2)
     kept, new = found(conn, "kept"), found(conn, "new")
@@ -353,16 +353,20 @@ def test_what_waits_for_one_follower_is_ended_and_what_is_on_its_way_is_not(conn
     assert outbox.mark_waiting_failed(conn, WANG, reason="blocked", now=NOW) == set()
 
 
-def test_who_has_waited_too_long_is_ended_also_behind_one_that_is_stuck(conn, ann):
+def test_what_has_waited_too_long_is_ended_also_behind_one_that_is_stuck(conn):
     add(conn, notice("way", expires_at=NOW + 5), notice("behind", due_at=None, expires_at=NOW + 5))
     add(conn, notice("doubt", LI, expires_at=NOW + 5), notice("next", LI, due_at=None))
     claim(conn)
-    outbox.mark_again(conn, 3, due_at=NOW + 5, errcode=-1, doubt_at=NOW)
+    outbox.mark_again(conn, 3, due_at=NOW + 5, errcode=-1, doubtful=True)
     assert not outbox.is_anything_due(conn, now=NOW + 4.9)
     assert outbox.mark_expired(conn, now=NOW + 4.9) == []
     assert outbox.is_anything_due(conn, now=NOW + 5)
     ended = outbox.mark_expired(conn, now=NOW + 5)
-    assert sorted(one[:2] for one in ended) == [(ann, WANG), (ann, LI)]
+    assert sorted((one.follower_id, one.id, one.state) for one in ended) == [
+        (WANG, "behind", EXPIRED),
+        (LI, "doubt", UNKNOWN),
+    ]
+    assert {one.account for one in ended} == {"Ann"}
     behind = found(conn, "behind")
     assert (behind.state, behind.reason, behind.settled_at) == (EXPIRED, "expired", NOW + 5)
     doubt = found(conn, "doubt")
@@ -379,10 +383,12 @@ def test_when_the_clock_jumps_what_waits_goes_by_the_new_time(conn):
     add(conn, notice("waits"), notice("behind", due_at=None), notice("sent", 3), notice("way", 4))
     assert claim(conn) == ["waits", "sent", "way"]
     send(conn, "sent")
-    outbox.mark_again(conn, 1, due_at=NOW + 5, errcode=None, doubt_at=NOW)
-    add(conn, notice("new", 5, created_at=NOW + 86402, due_at=NOW + 86402))
+    outbox.mark_again(conn, 1, due_at=NOW + 5, errcode=None, doubtful=True)
+    last = outbox.find_last(conn)
+    add(conn, notice("old", 5, created_at=NOW + 2), notice("new", 6, created_at=NOW + 86402))
     before = {name: found(conn, name) for name in ("sent", "new")}
-    outbox.mark_shifted(conn, 86400, before=NOW + 1)
+    outbox.mark_shifted(conn, 86400, last=last, now=NOW + 86403)
+    assert found(conn, "old").expires_at == NOW + 87400
     waits = found(conn, "waits")
     assert (waits.due_at, waits.doubt_at) == (NOW + 86405, NOW + 86400)
     assert (waits.expires_at, waits.created_at) == (NOW + 87400, NOW)
@@ -391,6 +397,20 @@ def test_when_the_clock_jumps_what_waits_goes_by_the_new_time(conn):
     way = found(conn, "way")
     assert (way.claimed_at, way.state) == (NOW + 86400, SENDING)
     assert {name: found(conn, name) for name in before} == before
+
+
+def test_of_the_last_ones_those_by_the_new_clock_stay_when_it_is_set_back(conn):
+    add(conn, notice("first"), notice("seen", 2))
+    last = outbox.find_last(conn)
+    assert last == found(conn, "seen").number
+    add(conn, notice("old", 3, created_at=NOW + 1), notice("new", 4, created_at=NOW - 3598))
+    outbox.mark_shifted(conn, -3600, last=last, now=NOW - 3597)
+    ends = {name: found(conn, name).expires_at for name in ("first", "seen", "old", "new")}
+    assert ends == {"first": NOW - 2600, "seen": NOW - 2600, "old": NOW - 2600, "new": NOW + 1000}
+
+
+def test_the_last_of_none_is_nothing(conn):
+    assert outbox.find_last(conn) == 0
 
 
 # Receipts
@@ -574,7 +594,7 @@ WORK = {
         lambda conn: outbox.mark_waiting_failed(conn, 1, reason="blocked", now=NOW),
         {"outbox_waiting"},
     ),
-    "shifted": (lambda conn: outbox.mark_shifted(conn, 9, before=NOW), {"outbox_waiting"}),
+    "shifted": (lambda conn: outbox.mark_shifted(conn, 9, last=9, now=NOW), {"outbox_waiting"}),
     "receipt": (
         lambda conn: outbox.settle_by_receipt(conn, Receipt("7", SENT), now=NOW),
         {"outbox_by_platform_id"},

@@ -13,6 +13,7 @@ from tests.conftest import Ear
 from tests.protocol import test_incoming
 from tests.vectors import golden, hostile_xml
 from tests.world import WEBHOOK_AES_KEY, WEBHOOK_TOKEN, Post, World
+from wx.app import BODY_BYTES
 from wx.protocol import incoming, signature, xml
 from wx.service.gate import SEEN_SECONDS
 from wx.simulator.webhook import WebhookRefused
@@ -365,7 +366,7 @@ async def test_a_body_in_pieces_is_counted_like_any_other(world: World) -> None:
 async def test_a_body_far_beyond_the_limit_is_not_even_read(world: World) -> None:
     await world.open_webhook()
     post = world.post(world.text())
-    for size in (2 * LIMIT + 1, 100 * LIMIT, 10**15, 10**30):
+    for size in (BODY_BYTES + 1, 100 * LIMIT, 10**15, 10**30):
         length = f"Content-Length: {size}"
         status, body = await world.raw(head(world, post, length) + post.body)
         assert status in (0, 400, 413) and len(body) <= 64, size

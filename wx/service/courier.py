@@ -316,7 +316,7 @@ class Courier:
             return
         if error.remedy is Remedy.PAUSE:
             # The channel is closed for a while: the next claim finds another way, or waits.
-            outbox.mark_again(conn, notice.number, due_at=now, errcode=error.errcode, doubt_at=None)
+            outbox.mark_again(conn, notice.number, due_at=now, errcode=error.errcode)
             return
         self._refused(conn, job, error, turn, channel=channel, now=now)
 
@@ -356,7 +356,7 @@ class Courier:
         if job.choice.channel == TEMPLATE:
             end = (notice.doubt_at or began) + SURE_SECONDS + 1  # it stays in doubt after that
             due_at = min(now + _pause(notice.attempts), max(now, end))
-            outbox.mark_again(conn, notice.number, due_at=due_at, errcode=errcode, doubt_at=began)
+            outbox.mark_again(conn, notice.number, due_at=due_at, errcode=errcode, doubtful=True)
             return
         self._end(
             conn,
@@ -377,7 +377,6 @@ class Courier:
             job.notice.number,
             due_at=now + _pause(job.notice.attempts),
             errcode=error.errcode if error else None,
-            doubt_at=None,
         )
 
     def _refused(
@@ -395,7 +394,7 @@ class Courier:
         if channel == CUSTOM and errcode in (WINDOW_CLOSED, WINDOW_FULL):
             followers.mark_window_closed(conn, notice.follower_id)
             # At once: the next claim finds another way, or says that there is none.
-            outbox.mark_again(conn, notice.number, due_at=now, errcode=errcode, doubt_at=None)
+            outbox.mark_again(conn, notice.number, due_at=now, errcode=errcode)
             return
         reason = "platform"
         # Without the webhook nobody tells us when they are back, so each notice has to try.
@@ -437,7 +436,7 @@ class Courier:
                     notice.number,
                     due_at=now,
                     errcode=notice.errcode,
-                    doubt_at=notice.claimed_at,
+                    doubtful=True,
                 )
                 log.info("notice %s was on its way: sent again", notice.id)
             else:

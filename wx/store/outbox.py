@@ -199,18 +199,18 @@ def mark_again(
     *,
     due_at: float,
     errcode: int | None,
-    doubt_at: float | None,
+    doubtful: bool = False,
 ) -> None:
     """A notice has to be tried again then.
 
     Args:
-        doubt_at: when a call began whose outcome is not known; an earlier one stays.
+        doubtful: what came of the last call is not known. Of many such calls the first counts.
     """
     conn.execute(
         """UPDATE outbox SET state = 'queued', due_at = min(?, expires_at), errcode = ?,
-                             doubt_at = coalesce(doubt_at, ?)
+                             doubt_at = coalesce(doubt_at, iif(?, claimed_at, NULL))
             WHERE number = ?""",
-        (due_at, errcode, doubt_at, number),
+        (due_at, errcode, doubtful, number),
     )
 
 
