@@ -147,6 +147,14 @@ async def test_a_template_with_its_fields(world: World) -> None:
     assert (sent.code, lines(sent)) == (0, ["ann queued -"]), sent.err
     told = (await world.told("wang", 2))[-1]
     assert "disk full" in dict(told.fields).values()
+    await world.server.services.templates.refresh_if_due()
+    assert world.rows("SELECT * FROM templates")
+    for template, fields, said in (
+        ("nonsense", data, "no template with this id"),
+        (world.simulator.template_id, '{"thing1": "x", "thing9": "y"}', "thing9"),
+    ):
+        refused = await send(world, "ann", "--template", template, "--data", fields)
+        assert said in one_line(refused, 1)
     for wrong in ("{", "[]", '{"thing1": 1}', "[" * 100_000, "NaN"):
         words = ("ann", "--template", "T", "--data", wrong)
         assert "--data" in one_line(await send(world, *words), 2)

@@ -235,6 +235,7 @@ async def test_errors_speak_the_reader_s_language_and_chinese_to_all_others(worl
             answer = await world.ask(path, headers={"Accept-Language": asked})
             told = json.loads(answer.body)["error"]
             assert told["message"].isascii() == english, (asked, told)
+    assert not json.loads((await world.look(NOTICES)).body)["error"]["message"].isascii()
     answer = await world.ask("/api/nowhere", headers={"Accept-Language": "zh"})
     assert "没有" in answer.body.decode(), "not in escapes"
     answer = await world.ask("/api/nowhere?lang=zh")
@@ -432,6 +433,23 @@ async def test_the_body_is_json_whatever_it_is_called(world: World) -> None:
         assert answer.code == 202, (called, answer.body)
     kept = world.rows("SELECT text FROM outbox WHERE origin = 'key program'")
     assert {row["text"] for row in kept} == {body["text"]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b'{"a": NaN}', b'{"a": [Infinity]}', b'{"a": {"b": -Infinity}}', b'{"NaN": NaN}'),
+        *(b'{"a": ' + b"[" * 8 + b"]" * 8 + b"}", b'{"a":' * 9 + b"1" + b"}" * 9),
+    ],
+)
+def test_what_other_readers_would_not_read_is_not_read_here(body: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        read_object(body)
+    assert caught.value.code == "bad-request"
+
+
+def test_eight_levels_are_read() -> None:
+    assert read_object(b'{"a": ' + b"[" * 7 + b"1" + b"]" * 7 + b"}") == {"a": [[[[[[[1]]]]]]]}
 
 
 def test_halves_of_characters_are_replaced_and_whole_ones_are_kept() -> None:

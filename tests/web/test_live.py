@@ -12,6 +12,7 @@ from tornado.httpclient import HTTPClientError
 from tests import processes
 from tests.world import Desktop, Socket, World
 from wx.service import outbox
+from wx.service.invites import Invites
 from wx.service.outbox import Draft
 from wx.web import live, routes
 
@@ -262,6 +263,23 @@ async def test_a_peer_that_answers_no_ping_is_let_go_and_one_that_does_stays(
     assert await alive.until("scanned")
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_what_the_one_who_changed_it_knows_is_not_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop = await world.signed_in()
+    invite = await desktop.invite()
+    socket = await desktop.live(invite)
+    await socket.frame()
+    services = world.server.services
+    found = await services.sessions.find(desktop.cookies["session"])
+    assert found
+    view = await services.invites.view(invite["id"], found[0])
+    monkeypatch.setattr(Invites, "view", None)
+    services.hub.publish(invite["id"], view)
+    assert (await socket.frame() or {})["state"] == "waiting"
+
+
 # The last notices
 
 NOTICES = {"live": "/live/notices"}
@@ -317,9 +335,9 @@ async def test_everybody_hears_of_their_own_notices_only(world: World) -> None:
     sockets_ = [await one.live(NOTICES) for one in (ann, bob)]
     for one in sockets_:
         await one.frame()
-    hers = await put(world, "ann")
     his = await put(world, "bob")
     assert await heard(sockets_[1], his, until="sent")
+    hers = await put(world, "ann")
     assert await heard(sockets_[0], hers, until="sent")
     frames = [json.loads((await one.fetch("/bind/notices")).body) for one in (ann, bob)]
     assert [frame["notices"][0]["id"] for frame in frames] == [hers, his]

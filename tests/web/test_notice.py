@@ -117,6 +117,34 @@ async def test_of_what_went_wrong_the_reason_and_the_cure_are_said(world: World)
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_what_went_wrong_on_the_way_is_forgotten_once_it_has_arrived(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await until(desktop, "delivered")
+    world.rows("UPDATE outbox SET errcode = 45015, attempts = 2")
+    assert (await shown(desktop))["notices"][0]["why"] == ""
+    world.rows("UPDATE outbox SET errcode = -1, state = 'queued', settled_at = NULL")
+    assert (await shown(desktop))["notices"][0]["why"] != "", "while it waits it is said"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_it_is_read_out_once_nothing_more_is_to_come(world: World) -> None:
+    await world.open_webhook(bind_route="oauth")
+    desktop = await world.bound()
+    await until(desktop, "delivered")
+    world.simulator.pushes.receipt_status = ""
+    await sent(world, "hello")
+    [row, _] = (await until(desktop, "sent"))["notices"]
+    assert (row["channel"], row["said"]) == ("Template message", "")
+    await world.said("wang", "hello")
+    await sent(world, "in the chat")
+    [row, *_] = (await until(desktop, "sent"))["notices"]
+    while row["text"] != "in the chat":
+        [row, *_] = (await until(desktop, "sent"))["notices"]
+    assert (row["channel"], row["said"]) == ("Chat message", "in the chat: Sent.")
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_nothing_is_shown_of_other_accounts(world: World) -> None:
     await world.bound()
     await world.told("wang")

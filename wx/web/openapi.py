@@ -85,7 +85,11 @@ def _told(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
     return {**schema, "description": description}
 
 
-_CHANNEL = {"type": "string", "enum": ["", "custom", "template", "subscribe"]}
+_CHANNEL = {
+    "type": "string",
+    "enum": [*WISHES],
+    "description": "The one that was chosen; before that, the one that was asked for",
+}
 _STATE = {"type": "string", "enum": [str(state) for state in NoticeState]}
 _EXPLAINED = {
     "reason_code": _told(
@@ -150,7 +154,11 @@ SCHEMAS: dict[str, Any] = {
     "Plan": _object(
         {
             "to": _TEXT,
-            "channel": _told(_CHANNEL, "Empty where nothing would be sent"),
+            "channel": {
+                "type": "string",
+                "enum": ["", "custom", "template", "subscribe"],
+                "description": "Empty where nothing would be sent",
+            },
             "why": _WHY,
             "text": _told(_TEXT, "The chat message"),
             "template": _told(_TEXT, "The id of the template"),
@@ -166,7 +174,7 @@ SCHEMAS: dict[str, Any] = {
         {
             "id": _ID,
             "to": _TEXT,
-            "channel": _told(_CHANNEL, "Empty while none is chosen"),
+            "channel": _CHANNEL,
             "why": _WHY,
             "state": _STATE,
             "attempts": _told(_NUMBER, "Calls that were made to WeChat for it"),

@@ -69,7 +69,7 @@ class Notices(ApiHandler):
         told: dict[str, Any] = {
             "id": notice.id,
             "to": notice.account,
-            "channel": notice.channel,
+            "channel": notice.channel or notice.wish,
             "state": notice.state,
         }
         if notice.reason:
@@ -135,7 +135,7 @@ def shown(handler: ApiHandler, notice: Notice) -> dict[str, Any]:
     return {
         "id": notice.id,
         "to": notice.account,
-        "channel": notice.channel,
+        "channel": notice.channel or notice.wish,
         "why": notice.why,
         "state": notice.state,
         "attempts": notice.attempts,
