@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench faults clean
 
 demo: $(VENV)/program.stamp ## Server and simulator with a sample account
 	@exec $(BIN)/python server.py demo $(ARGS)
@@ -19,6 +19,9 @@ lint: $(VENV)/test.stamp ## Format, lint, types
 
 bench: $(VENV)/bench.stamp ## Figures as ratios to floors of the same run
 	$(BIN)/python -m tests.bench $(ARGS)
+
+faults: $(VENV)/test.stamp ## Kills, outages, full disks at large: half an hour, and a summary
+	$(BIN)/python -m tests.faults $(ARGS)
 
 $(VENV)/program.stamp: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wxbind needs Python 3.11 or newer; say PYTHON=… to make")'

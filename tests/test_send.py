@@ -220,6 +220,8 @@ async def test_before_the_first_start_there_is_nobody_to_send_to(tmp_path: Path)
         ["ann", "hello", "--channel", "pigeon"],
         ["ann", "hello", "--expires-in", "soon"],
         ["--wait"],
+        ["ann", "hello", "--wait", "nan"],
+        ["ann", "hello", "--wait=-1"],
     ],
 )
 async def test_wrong_use_is_2_and_leaves_nothing(tmp_path: Path, words: list[str]) -> None:

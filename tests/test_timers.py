@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 
@@ -90,6 +91,20 @@ async def test_a_run_never_overlaps_itself_not_even_the_first(
     await made.stop()
     assert work.most == 1
     assert clock.runs > work.runs, "others went on meanwhile"
+
+
+@pytest.mark.gen_test
+async def test_a_wall_clock_that_is_set_back_keeps_no_run_from_coming(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    work = Work()
+    made = Timers([Timer("work", 0.02, work)])
+    made.start()
+    await work.reached(3)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() - 3600)
+    await work.reached(7)
+    await made.stop()
 
 
 @pytest.mark.gen_test

@@ -70,6 +70,9 @@ def _parse(words: list[str]) -> argparse.Namespace:
         if given not in ([True, False, False], [False, True, True]):
             print("wxbind: send takes a TEXT, or --template with --data", file=sys.stderr)
             sys.exit(2)
+        if options.wait is not None and not options.wait >= 0:
+            print("wxbind: --wait takes a number of seconds", file=sys.stderr)
+            sys.exit(2)
     return options
 
 

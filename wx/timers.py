@@ -1,12 +1,9 @@
 """What is done again and again: one row each."""
 
 import asyncio
-import functools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from tornado.ioloop import PeriodicCallback
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +13,7 @@ DEADLINE_SECONDS = 20  # longer than the longest wait inside, so that it never i
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """``work`` is done every ``seconds``; it only asks whether something is due, because the
-    callback follows the wall clock and what is due follows the monotonic one."""
+    """``work`` is done every ``seconds``; it only asks whether something is due."""
 
     name: str
     seconds: float
@@ -30,39 +26,33 @@ class Timers:
     def __init__(self, timers: list[Timer]) -> None:
         self._running: dict[str, asyncio.Task[None]] = {}  # by the timer's name
         self._timers = timers
-        self._callbacks = [
-            PeriodicCallback(functools.partial(self._run, timer), timer.seconds * 1000)
-            for timer in timers
-        ]
+        self._next: dict[str, asyncio.TimerHandle] = {}  # by the timer's name
 
     def start(self) -> None:
         """Do everything once now, and then in its period."""
-        for callback, timer in zip(self._callbacks, self._timers, strict=True):
-            # The first run of a PeriodicCallback comes after a whole period.
-            self._spawn(timer)
-            callback.start()
+        for timer in self._timers:
+            self._begin(timer)
 
     async def stop(self) -> None:
         """Start nothing more, and wait for what is under way, for a bounded time."""
-        for callback in self._callbacks:
-            callback.stop()  # which does not wait for the run under way
+        for handle in self._next.values():
+            handle.cancel()
         if self._running:
             _, late = await asyncio.wait(self._running.values(), timeout=STOP_SECONDS)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _run(self, timer: Timer) -> None:
-        await asyncio.wait([self._spawn(timer)])
-
-    def _spawn(self, timer: Timer) -> "asyncio.Task[None]":
-        # The first run, of start(), may still be under way when the first period is over.
-        if task := self._running.get(timer.name):
-            return task
+    def _begin(self, timer: Timer) -> None:
+        # Not by a PeriodicCallback, which goes by the wall clock: set back by an hour, that clock
+        # would let nothing happen for an hour.
+        loop = asyncio.get_running_loop()
+        self._next[timer.name] = loop.call_later(timer.seconds, self._begin, timer)
+        if timer.name in self._running:
+            return
         task = asyncio.create_task(_bounded(timer), name=f"timer {timer.name}")
         self._running[timer.name] = task
         task.add_done_callback(lambda _: self._running.pop(timer.name))
-        return task
 
 
 async def _bounded(timer: Timer) -> None:

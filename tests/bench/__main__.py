@@ -5,7 +5,7 @@ import asyncio
 import gc
 import time
 
-from tests.bench import callbacks, latency, logins, memory, pages, start, webhook
+from tests.bench import callbacks, latency, logins, memory, outbox, pages, start, webhook
 from tests.bench.harness import Size, show
 
 BENCHES = {
@@ -16,6 +16,7 @@ BENCHES = {
     "logins": logins.bench,
     "start": start.bench,
     "webhook": webhook.bench,
+    "outbox": outbox.bench,
 }
 
 

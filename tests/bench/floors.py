@@ -1,12 +1,16 @@
 """What is measured against: the least that Tornado itself does for the same, each in a process.
 
-Run as ``python -m tests.bench.floors KIND``; prints ``listening on URL``.
+Run as ``python -m tests.bench.floors KIND [CERTIFICATE]``; prints ``listening on URL``.
 """
 
 import asyncio
+import json
+import sqlite3
+import ssl
 import sys
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tornado import locale
 from tornado.httpserver import HTTPServer
@@ -22,6 +26,11 @@ from wx.service.gate import Gate
 
 ROOT = Path(__file__).parents[2]
 PING_SECONDS = 20
+TEMPLATE = {
+    "template_id": "BenchTemplate",
+    "title": "系统通知",
+    "content": "内容：{{thing1.DATA}}\n时间：{{time2.DATA}}",
+}
 _ANSWER = (
     b"<xml><ToUserName><![CDATA[oBench0000000000000000000001]]></ToUserName><FromUserName><![CDATA["
     b"gh_0123456789ab]]></FromUserName><CreateTime>1700000000</CreateTime><MsgType><![CDATA[text]]>"
@@ -104,9 +113,14 @@ class Values(dict[str, Any]):
 
 
 class Platform(RequestHandler):
-    """WeChat's side, as far as a callback needs it; answers after :attr:`latency` seconds."""
+    """WeChat's side, as far as a callback and a notice need it; answers after :attr:`latency`
+    seconds, and with 502 while it is :attr:`down`."""
 
     latency = 0.0
+    down = False
+    sends = 0
+    connections: ClassVar[set[Any]] = set()  # those that sends came over
+    secure = ""  # its address over TLS, where it has one
 
     async def get(self) -> None:
         await asyncio.sleep(Platform.latency)
@@ -123,12 +137,39 @@ class Platform(RequestHandler):
                 }
             )
             return
+        if self.request.path.endswith("get_all_private_template"):
+            self.finish({"template_list": [TEMPLATE]})
+            return
         openid = self.get_query_argument("openid", "")
         self.finish({"openid": openid, "nickname": "小王", "sex": 1, "privilege": []})
 
     async def post(self) -> None:
+        if self.request.path.endswith("token"):
+            self.finish({"access_token": "the-token", "expires_in": 7200})
+            return
+        if Platform.down:
+            self.set_status(502)
+            self.finish("Bad Gateway")
+            return
         await asyncio.sleep(Platform.latency)
-        self.finish({"errcode": 0, "access_token": "the-token", "expires_in": 7200, "msgid": 1})
+        Platform.sends += 1
+        Platform.connections.add(self.request.connection.stream)
+        self.finish({"errcode": 0, "errmsg": "ok", "msgid": Platform.sends})
+
+
+class Insert(RequestHandler):
+    """Takes a notice with one durable insert, and nothing else."""
+
+    conn: sqlite3.Connection
+
+    def post(self) -> None:
+        notice = json.loads(self.request.body)
+        values = (notice["to"], json.dumps(notice["template"]), "queued")
+        self.conn.execute("BEGIN IMMEDIATE")
+        self.conn.execute("INSERT INTO outbox (account, body, state) VALUES (?, ?, ?)", values)
+        self.conn.execute("COMMIT")
+        self.set_status(202)
+        self.finish({"notices": [{"to": notice["to"], "state": "queued"}]})
 
 
 class Bare(RequestHandler):
@@ -161,6 +202,27 @@ class Latency(RequestHandler):
         self.finish("ok\n")
 
 
+class Down(RequestHandler):
+    """Lets the platform be down, ``/down/1``, or up."""
+
+    def get(self, down: str) -> None:
+        Platform.down = down == "1"
+        self.finish("ok\n")
+
+
+class Seen(RequestHandler):
+    """What has come: sends, the connections that they came over, and the address over TLS."""
+
+    def get(self) -> None:
+        self.finish(
+            {
+                "sends": Platform.sends,
+                "connections": len(Platform.connections),
+                "secure": Platform.secure,
+            }
+        )
+
+
 def _site(kind: str) -> Application:
     pages: dict[str, Any] = {
         "template_path": str(ROOT / "templates"),
@@ -174,7 +236,11 @@ def _site(kind: str) -> Application:
             websocket_ping_timeout=PING_SECONDS,
         )
     if kind == "platform":
-        return Application([(r"/latency/([\d.]+)", Latency), ("/.*", Platform)])
+        knobs = [(r"/latency/([\d.]+)", Latency), (r"/down/(\d)", Down), ("/seen", Seen)]
+        return Application([*knobs, ("/.*", Platform)])
+    if kind == "insert":
+        Insert.conn = open_database(Path(tempfile.mkdtemp(prefix="wxbind-bench-")) / "floor.db")
+        return Application([("/.*", Insert)])
     if kind == "webhook":
         return Application([("/wechat", Bare)])
     if kind == "no-row":
@@ -186,13 +252,35 @@ def _site(kind: str) -> Application:
     return Application(rules, **pages)
 
 
-async def main(kind: str) -> None:
-    """Serve until somebody ends the process."""
+def open_database(path: Path) -> sqlite3.Connection:
+    """As durable as ours."""
+    conn = sqlite3.connect(path, isolation_level=None)
+    conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = FULL")
+    conn.execute(
+        "CREATE TABLE outbox (id INTEGER PRIMARY KEY, account TEXT, body TEXT, state TEXT)"
+    )
+    return conn
+
+
+async def main(kind: str, certificate: str = "") -> None:
+    """Serve until somebody ends the process.
+
+    Args:
+        certificate: a file with a certificate and its key, to be reached over TLS too.
+    """
     sockets = bind_sockets(0, "127.0.0.1")
-    HTTPServer(_site(kind)).add_sockets(sockets)
+    site = _site(kind)
+    HTTPServer(site).add_sockets(sockets)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        secure = bind_sockets(0, "127.0.0.1")
+        HTTPServer(site, ssl_options=context).add_sockets(secure)
+        Platform.secure = f"https://localhost:{secure[0].getsockname()[1]}"
     print(f"listening on http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

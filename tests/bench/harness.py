@@ -156,9 +156,9 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def floor(kind: str) -> AbstractAsyncContextManager[Process]:
+def floor(kind: str, *arguments: str) -> AbstractAsyncContextManager[Process]:
     """One of the servers of :mod:`tests.bench.floors`."""
-    return run("-m", "tests.bench.floors", kind)
+    return run("-m", "tests.bench.floors", kind, *arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,9 @@ def assert_no_secret(log: Path, *planted: str) -> None:
     """No planted secret, code, state or link of a code stands in a program's log."""
     text = log.read_text(encoding="utf-8")
     found = [secret for secret in planted if secret in text]
-    found += re.findall(r"/(?:b|undo|live)/[0-9A-Za-z]{22,}|(?:code|state)=[0-9A-Za-z]{20,}", text)
+    found += re.findall(
+        r"/(?:b|n|undo|live)/[0-9A-Za-z]{22,}|(?:code|state)=[0-9A-Za-z]{20,}", text
+    )
     assert not found, found
 
 

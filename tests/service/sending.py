@@ -109,7 +109,7 @@ async def rest(world: World) -> None:
         )
 
     async with asyncio.timeout(15):
-        while one._jump() or await database.read(goes_on):
+        while await database.read(goes_on) or one._jump():
             await one.look()
             if one._under_way:
                 await asyncio.wait(one._under_way.values())

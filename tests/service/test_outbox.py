@@ -787,6 +787,24 @@ async def test_who_leaves_ends_all_that_waits_for_them(world: World) -> None:
     assert world.simulator.calls[TEMPLATE] == calls
 
 
+@pytest.mark.gen_test(timeout=20)
+async def test_who_has_left_is_not_even_called_and_hears_again_once_they_are_back(
+    world: World,
+) -> None:
+    await open_quietly(world)
+    await world.simulator.phone("wang").unfollow()
+    await world.simulator.pushes.settled()
+    for _ in range(3):
+        assert await stands(world, await put_one(world)) == ("failed", "not-following")
+    await rest(world)
+    assert world.simulator.calls[TEMPLATE] == world.simulator.calls[CUSTOM] == 0
+    world.clock.advance(1)
+    await world.simulator.phone("wang").follow()
+    await world.simulator.pushes.settled()
+    one = await sent(world)
+    assert (one.state, one.channel, one.why) == ("sent", "custom", "window")
+
+
 # Windows and subscriptions, as the platform tells of them
 
 

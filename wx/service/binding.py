@@ -207,15 +207,17 @@ class Bindings:
         """
         digest, now = secret.digest(code), self._clock.now()
 
-        def work(conn: sqlite3.Connection) -> int:
+        def work(conn: sqlite3.Connection) -> Binding:
             binding = bindings.find_undo(conn, digest, now=now)
             if binding is None:
                 raise _no_undo()
             bindings.mark_undo_used(conn, digest, now=now)
             self._end(conn, binding, route="undo", who="the phone", browser=browser, now=now)
-            return binding.id
+            return binding
 
-        log.info("binding %d ended by its undo link", await self._database.write(work))
+        ended = await self._database.write(work)
+        log.info("binding %d ended by its undo link", ended.id)
+        self._outbox.changed([ended.account_id])
 
     async def purge(self) -> None:
         """Forget what nobody can undo any more, and the people it was about."""
@@ -286,7 +288,8 @@ class Bindings:
             self._tell(conn, follower_id, account, text, binding_id=joined.binding_id, now=now)
 
     def told(self, account: Account) -> None:
-        """What :meth:`tell_joined` keeps is on disk."""
+        """What became of the account's binding, with what :meth:`tell_joined` keeps, is on disk:
+        its open pages hear of it."""
         self._outbox.changed([account.id])
 
     def _add(

@@ -110,8 +110,10 @@ class Followers:
         scene = "" if scene_secret(message.scene) else message.scene[:64]
         came_by = "ADD_SCENE_QR_CODE" if message.ticket or message.scene else ""
         followers.mark_origin(conn, follower.id, came_by=came_by, scene=scene)
+        bound = self._bindings.of_follower(conn, follower.id)
         return [
             partial(log.info, "follower %d follows", follower.id),
+            *([partial(self._bindings.told, bound[1])] if bound else []),
             partial(self.ask, follower),
         ]
 
@@ -149,6 +151,7 @@ class Followers:
             ended = self._bindings.end_of_follower(conn, follower.id, route="cancelled", now=now)
             if ended:
                 after.append(partial(log.info, "binding %d ended: cancelled", ended[0].id))
+                after.append(partial(self._bindings.told, ended[1]))
         return [*after]
 
     def ask(self, follower: Follower) -> None:

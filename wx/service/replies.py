@@ -151,6 +151,7 @@ class Replies:
         if ended is None:
             return self._text(say("This WeChat is bound to no account of %(site)s."))
         after.append(partial(log.info, "binding %d ended in the chat", ended[0].id))
+        after.append(partial(self._bindings.told, ended[1]))
         return self._text(
             say("Unbound from account %(account)s of %(site)s."), account=ended[1].name
         )
