@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.bench import callbacks, latency, logins, memory, pages, start, webhook
+from tests.bench import callbacks, latency, logins, memory, outbox, pages, start, webhook
 from tests.bench.clients import Waiting, open_all
 from tests.bench.harness import ROOT, Row, Size, floor, percentile, show
 
@@ -18,6 +18,7 @@ ROWS = {
     logins: 2,
     start: 2,
     webhook: 17 if webhook.has_flask() else 15,
+    outbox: 16 if outbox.has_requests() else 14,
 }
 
 

@@ -57,7 +57,7 @@ def card(template_id: str = "plain", **changes: object) -> Notice:
 
 
 def chosen(one: Notice, who: Follower, cfg: Config = WHOLE, known: Known = NOTHING) -> Choice:
-    return choose(one, who, known, cfg, page=PAGE, now=NOW)
+    return choose(one, who, known, cfg, page=lambda: PAGE, now=NOW)
 
 
 def way(one: Notice, who: Follower, cfg: Config = WHOLE, known: Known = NOTHING) -> tuple[str, str]:

@@ -69,7 +69,9 @@ def test_neither_side_can_have_two_present_bindings(conn, ann, bob, wang, li):
 
 def test_an_ended_binding_makes_room_and_stays_in_the_history(conn, ann, bob, wang):
     first = bind(conn, ann, wang)
+    assert bindings.is_present(conn, first) and not bindings.is_present(conn, first + 1)
     assert bindings.mark_ended(conn, first, now=NOW + 1)
+    assert not bindings.is_present(conn, first)
     assert not bindings.mark_ended(conn, first, now=NOW + 2), "it has ended already"
     assert bindings.find(conn, first).ended_at == NOW + 1
     assert bindings.find_of_account(conn, APP, ann) is None

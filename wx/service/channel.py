@@ -1,6 +1,6 @@
 """Channels: by which way a notice reaches a person, and what it looks like there."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from wx.clock import when
@@ -49,12 +49,18 @@ class Known:
 
 
 def choose(
-    notice: Notice, follower: Follower, known: Known, config: Config, *, page: str, now: float
+    notice: Notice,
+    follower: Follower,
+    known: Known,
+    config: Config,
+    *,
+    page: Callable[[], str],
+    now: float,
 ) -> Choice:
     """The way that a notice takes now.
 
     Args:
-        page: the address of the page with the whole text.
+        page: gives the address of the page with the whole text.
         now: Unix time.
     """
     if follower.blocked_at is not None:
@@ -148,14 +154,15 @@ def _dressed(
     known: Known,
     config: Config,
     *,
-    page: str,
+    page: Callable[[], str],
     now: float,
 ) -> Choice:
     if channel == CUSTOM:
         text, cut = form.chat_text(notice.text, url=notice.url)
+        url = page() if cut else notice.url
         if cut:
-            text, _ = form.chat_text(notice.text, url=page)
-        return Choice(channel, why, text=text, cut=cut, url=page if cut else notice.url)
+            text, _ = form.chat_text(notice.text, url=url)
+        return Choice(channel, why, text=text, cut=cut, url=url)
     template_id, fields, cut = notice.template_id, notice.fields, False
     try:
         if template_id:
@@ -179,5 +186,5 @@ def _dressed(
         template_id=template_id,
         fields=fields,
         cut=cut,
-        url=page if cut else notice.url,
+        url=page() if cut else notice.url,
     )

@@ -263,8 +263,7 @@ class Courier:
         """Whether the binding still holds without which the notice is nobody's business."""
         if notice.binding_id is None:
             return True
-        binding = bindings.find(conn, notice.binding_id)
-        return binding is not None and binding.ended_at is None
+        return bindings.is_present(conn, notice.binding_id)
 
     def _in_doubt(self, notice: Notice, *, now: float) -> bool:
         """Whether an earlier call may have delivered the notice, and another would do so again."""

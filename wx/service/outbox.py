@@ -361,8 +361,11 @@ class Outbox:
         """The way that a notice takes now, and what it looks like there."""
         left = subscriptions.list_left(conn, follower.id)
         known = Known(self._templates.known, left, frozenset(closed))
-        page = f"{self._config.public_url}/n/{self.page_secret(notice.id)}"
-        whole = replace(notice, url=self._link(notice))
+        whole = replace(notice, url=self._link(notice)) if notice.hidden else notice
+
+        def page() -> str:
+            return f"{self._config.public_url}/n/{self.page_secret(notice.id)}"
+
         return channel.choose(whole, follower, known, self._config, page=page, now=now)
 
     def _link(self, notice: Notice) -> str:
@@ -457,8 +460,7 @@ class Outbox:
     def _holds(self, conn: sqlite3.Connection, notice: Notice) -> bool:
         if notice.binding_id is None:
             return True
-        binding = bindings.find(conn, notice.binding_id)
-        return binding is not None and binding.ended_at is None
+        return bindings.is_present(conn, notice.binding_id)
 
     def _rendered(self, notice: Notice) -> str:
         """The fields of a template, as the chat shows them; "" once they are forgotten."""

@@ -35,6 +35,14 @@ def find(conn: sqlite3.Connection, binding_id: int) -> Binding | None:
     )
 
 
+def is_present(conn: sqlite3.Connection, binding_id: int) -> bool:
+    """Whether the binding with this number holds."""
+    found = conn.execute(
+        "SELECT 1 FROM bindings WHERE id = ? AND ended_at IS NULL", (binding_id,)
+    ).fetchone()
+    return found is not None
+
+
 def find_of_account(conn: sqlite3.Connection, app_id: str, account_id: int) -> Binding | None:
     """The account's present binding."""
     return _binding(
