@@ -30,6 +30,8 @@ from wx.service.invites import Invites
 from wx.service.outbox import Outbox
 from wx.service.passwords import Passwords
 from wx.service.rate import Rate
+from wx.service.reader import Readers
+from wx.service.receipts import Receipts
 from wx.service.replies import Replies
 from wx.service.scan import Scans
 from wx.service.services import Services
@@ -55,6 +57,7 @@ log = logging.getLogger(__name__)
 # Connections to the platform, so that no crowd of one kind holds up another.
 EXCHANGE_CONNECTIONS = 200  # people who wait for their callback
 PROFILE_CONNECTIONS = 50
+READER_CONNECTIONS = 50  # people who wait for the whole of a notice
 SEND_CONNECTIONS = AT_ONCE
 CODE_CONNECTIONS = 20  # people who wait for their code
 DETAIL_CONNECTIONS = 5  # what the platform's events leave out
@@ -191,6 +194,9 @@ class Server:
             store, clock, hub, config, invites, bindings, oauth, background, key=key
         )
         stack.push_async_callback(callbacks.close)
+        pool = transport(READER_CONNECTIONS)
+        readers = Readers(clock, config, OAuth(pool, pool, **credentials), key=key)
+        stack.push_async_callback(readers.close)
         codes = Codes(clock, config, qr_codes)
         stack.push_async_callback(codes.close)
         speech = Speech(lambda language: locale.get(language).translate)
@@ -201,7 +207,7 @@ class Server:
             followers=Followers(store, clock, config, users, bindings, outbox, background),
             scans=Scans(config, hub, invites, bindings, speech),
             replies=Replies(config, bindings, speech),
-            outbox=outbox,
+            receipts=Receipts(outbox),
             background=background,
             key=key,
         )
@@ -215,6 +221,7 @@ class Server:
             codes=codes,
             inbox=inbox,
             outbox=outbox,
+            readers=readers,
             test_rate=Rate(clock, per_minute=TESTS_PER_MINUTE),
             templates=templates,
             access_token=Credentials(keeper),

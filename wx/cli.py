@@ -545,7 +545,7 @@ def _print_pushed(pushed: dict[str, Any], replies: Iterable[rules.Rule]) -> None
 
 def _send(options: argparse.Namespace) -> int:
     from wx import send
-    from wx.service.outbox import Draft
+    from wx.service.draft import Draft
 
     configuration = _sources(options).config(complete=False)
     if not configuration.app_id:

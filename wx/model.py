@@ -84,9 +84,12 @@ class Follower:
     blocked_at: float | None = None
 
     @property
-    def reachable(self) -> bool:
-        """Whether anything that is sent may arrive, as far as is known."""
-        return self.following is not False and self.blocked_at is None
+    def out_of_reach(self) -> str:
+        """Why nothing that is sent can arrive, as far as is known: "blocked" or "not-following";
+        "" where it can."""
+        if self.blocked_at is not None:
+            return "blocked"
+        return "not-following" if self.following is False else ""
 
 
 class InviteState(StrEnum):

@@ -111,8 +111,8 @@ async def rest(world: World) -> None:
     async with asyncio.timeout(15):
         while await database.read(goes_on) or one._jump():
             await one.look()
-            if one._under_way:
-                await asyncio.wait(one._under_way.values())
+            # A moment for its turn; a call under way takes as long as it takes.
+            await asyncio.wait(one._under_way.values() or [one._running], timeout=0.01)
     await database.write(lambda conn: None)  # what follows the last commit is done after that
 
 

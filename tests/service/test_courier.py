@@ -613,6 +613,25 @@ async def test_a_rate_that_is_exceeded_slows_the_channel_for_a_minute(world: Wor
 
 
 @pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("errcode", [45009, 45011])
+async def test_what_is_said_of_the_access_token_closes_no_channel(
+    world: World, errcode: int
+) -> None:
+    await open_quietly(world)
+    await sent(world)
+    world.clock.advance(8000)
+    await writes(world)
+    world.simulator.faults.answer(TOKEN, errcode=errcode)
+    one = await sent(world, wish="template")
+    if one.state == "queued":  # or the timer was first to ask for it
+        assert one.due_at is not None and one.due_at - world.clock.now() <= 1.25
+        assert one.doubt_at is None
+    await later(world, 5)
+    await later(world, 5)
+    assert (await found(world, one.id)).state == "sent"
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_an_unheard_of_pause_is_five_minutes(world: World) -> None:
     await open_quietly(world)
     world.simulator.faults.answer(TEMPLATE, errcode=89503)

@@ -247,7 +247,8 @@ async def test_a_star_lets_links_lead_anywhere_over_https(world: World) -> None:
     stop_courier(world)
     await join(world)
     assert await put_one(world, url="https://other.example/")
-    assert (await refusal(world, url="http://other.example/")).code == "bad-url"
+    for bad in ("http://other.example/", "https://us@other.example/", "https:///x"):
+        assert (await refusal(world, url=bad)).code == "bad-url"
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -256,7 +256,7 @@ class Callbacks:
             grant = await self._oauth.exchange(callback.code)
         except PlatformError as error:
             log.warning("invite %s: code not exchanged: %s", invite.id, error)
-            await self._failed(state, invite, _outcome_of(error))
+            await self._failed(state, invite, outcome_of(error))
             return
         failpoint.here("bind-after-exchange")
         if grant.snapshot:
@@ -420,7 +420,8 @@ def refusal(outcome: str) -> Refused:
     return Refused(status, outcome, message)
 
 
-def _outcome_of(error: PlatformError) -> str:
+def outcome_of(error: PlatformError) -> str:
+    """The outcome that a failed exchange comes to."""
     if error.errcode in _CODE_ERRORS:
         return "code-expired"
     if error.errcode == 40226:

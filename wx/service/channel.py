@@ -11,12 +11,13 @@ from wx.values import NoticeTemplate
 
 CUSTOM, TEMPLATE, SUBSCRIBE = "custom", "template", "subscribe"
 WINDOW_CLOSED, WINDOW_FULL = 45015, 45047
+WINDOW_SHUT = {WINDOW_CLOSED, WINDOW_FULL, 10706}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What a notice becomes. ``channel`` is "" where there is no way; then ``reason`` is the name
-    of why not, or "" where the way is only closed for a while.
+    of why not, or "" where every way is only closed for a while: those in ``waits``.
 
     ``text`` is a chat message, ``fields`` those of the template ``template_id``. ``cut``: the whole
     text stands on a page of ours.
@@ -31,6 +32,7 @@ class Choice:
     cut: bool = False
     url: str = ""
     problem: str = ""
+    waits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +42,14 @@ class Known:
     Args:
         templates: the account's, by id; None while they are not known.
         subscriptions: how many the follower has left, by template.
-        closed: channels that the platform has closed for a while.
+        closed: channels that the platform has closed for a while: one of them may be waited for.
+        barred: channels that the account has no right to: others are taken.
     """
 
     templates: Mapping[str, Template] | None
     subscriptions: Mapping[str, int]
     closed: Collection[str] = ()
+    barred: Collection[str] = ()
 
 
 def choose(
@@ -63,17 +67,15 @@ def choose(
         page: gives the address of the page with the whole text.
         now: Unix time.
     """
-    if follower.blocked_at is not None:
-        return Choice("", reason="blocked")
-    if follower.following is False:
-        return Choice("", reason="not-following")
+    if follower.out_of_reach:
+        return Choice("", reason=follower.out_of_reach)
     ways = list(_ways(notice, follower, known, config, now=now))
     if not ways:
-        return Choice("", reason=_no_way(notice, follower, config, now=now))
+        return Choice("", reason=_no_way(notice, follower, known, now=now))
     for channel, why in ways:
         if channel not in known.closed:
             return _dressed(notice, channel, why, known, config, page=page, now=now)
-    return Choice("")
+    return Choice("", waits=tuple(channel for channel, _ in ways))
 
 
 def window_open(follower: Follower, *, now: float) -> bool:
@@ -93,14 +95,15 @@ def _ways(
     elif notice.template_id:
         yield from _ways_of_template(notice, known)
     elif notice.wish == CUSTOM:
-        if notice.errcode not in (WINDOW_CLOSED, WINDOW_FULL):
+        if notice.errcode not in WINDOW_SHUT:
             yield CUSTOM, "asked-for"
     elif asked:
         yield from _ways_by_template(notice.wish, "asked-for", known, config)
     else:
-        if window_open(follower, now=now):
+        barred = CUSTOM in known.barred
+        if window_open(follower, now=now) and not barred:
             yield CUSTOM, "window"
-        fell_over = notice.errcode in (WINDOW_CLOSED, WINDOW_FULL)
+        fell_over = barred or notice.errcode in WINDOW_SHUT
         why = "fell-over" if fell_over else "outside-window"
         yield from _ways_by_template(TEMPLATE, why, known, config)
         yield from _ways_by_template(SUBSCRIBE, "subscribed", known, config)
@@ -137,13 +140,16 @@ def _template_for(channel: str, config: Config) -> NoticeTemplate | None:
     return config.notice_template if channel == TEMPLATE else config.subscribe_template
 
 
-def _no_way(notice: Notice, follower: Follower, config: Config, *, now: float) -> str:
+def _no_way(notice: Notice, follower: Follower, known: Known, *, now: float) -> str:
     if notice.wish == SUBSCRIBE:
         return "not-subscribed"
     if notice.wish == TEMPLATE:
         return "no-template"
+    if notice.wish == "auto" and CUSTOM in known.barred:
+        return "no-right"
     still = follower.window_ends_at > now or follower.brief_ends_at > now
-    full = notice.errcode == WINDOW_FULL or (still and notice.errcode != WINDOW_CLOSED)
+    shut = notice.errcode in WINDOW_SHUT and notice.errcode != WINDOW_FULL
+    full = notice.errcode == WINDOW_FULL or (still and not shut)
     return "window-full" if full else "window-closed"
 
 

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 import sqlite3
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -20,9 +21,10 @@ from wx.errors import PlatformError, Remedy, StorageUnavailable
 from wx.logs import where
 from wx.model import Follower, Notice, NoticeState
 from wx.protocol.errcode import clause
-from wx.service.channel import CUSTOM, SUBSCRIBE, TEMPLATE, WINDOW_CLOSED, WINDOW_FULL, Choice
+from wx.service.channel import CUSTOM, SUBSCRIBE, TEMPLATE, WINDOW_SHUT, Choice
 from wx.service.outbox import Outbox
-from wx.store import bindings, followers, outbox, subscriptions
+from wx.service.receipts import unnumbered
+from wx.store import followers, outbox, subscriptions
 from wx.store.database import Database
 from wx.wechat.messages import Messages
 
@@ -40,10 +42,13 @@ MINUTE_RATE, DAY_QUOTA = 45011, 45009
 RATE_SECONDS, TROUBLE_SECONDS = 60.0, 300.0
 _CHINA = timezone(timedelta(hours=8))
 
-NOT_FOLLOWING = {43004, 46004, 50005, 10700, 10703}
-BLOCKED = {43019, 48002, 62751, 10706}
+# What the platform's refusals mean (platform document, 4 and 11).
+NOT_FOLLOWING = {43004, 46004, 50005, 10700}
+BLOCKED = {43019, 48002, 62751, 10703}
 NOT_SUBSCRIBED = 43101
 NO_TEMPLATE = {40036, 40037}
+NO_RIGHT = {48001, 48004, 48008}
+BARRED_SECONDS = 3600.0
 
 
 @dataclass(slots=True)
@@ -51,7 +56,7 @@ class _Job:
     """A notice on its way, and what came of it: ``platform_id``, or ``error``; neither is a call
     that was cut off."""
 
-    notice: Notice
+    notice: Notice  # as it was claimed, before this call was counted
     follower: Follower
     choice: Choice
     platform_id: str | None = None
@@ -67,6 +72,7 @@ class _Turn:
     followers: set[int] = field(default_factory=set)  # whose next notice may leave
     counted: list[tuple[str, str]] = field(default_factory=list)  # channel and state
     lines: list[tuple[int, str]] = field(default_factory=list)  # of the log
+    after: list[Callable[[], None]] = field(default_factory=list)  # once it is on disk
     last: int = 0  # the number of the last notice that was kept
 
 
@@ -96,7 +102,7 @@ class Courier:
         self._under_way: dict[int, asyncio.Task[None]] = {}  # by the notice's number
         self._back: list[_Job] = []  # came back, not written down yet
         self._closed_until: dict[str, float] = {}  # by channel, monotonic
-        self._doubts: dict[int, float] = {}  # by the notice's number, monotonic
+        self._barred_until: dict[str, float] = {}
         self._offset = clock.now() - clock.monotonic()
         self._last = 0  # the number of the last notice by that offset
         self._running: asyncio.Task[None] | None = None
@@ -166,9 +172,10 @@ class Courier:
         back, self._back = self._back, []
         jump = self._jump()
         room = 0 if self._stopping else AT_ONCE - len(self._under_way)
-        closed = self._closed()
+        closed, barred = self._running_on(self._closed_until), self._running_on(self._barred_until)
+        work = partial(self._write, back, room, closed, frozenset(barred), jump)
         try:
-            turn = await self._database.write(partial(self._write, back, room, closed, jump))
+            turn = await self._database.write(work)
         except BaseException:
             self._back = back + self._back
             raise
@@ -182,6 +189,8 @@ class Courier:
             failpoint.here("outbox-after-claim")
         for level, line in turn.lines:
             log.log(level, line)
+        for act in turn.after:
+            act()
         for one in turn.counted:
             self._outbox.settled[one] += 1
         for job in turn.jobs:
@@ -195,14 +204,21 @@ class Courier:
         jump = self._clock.now() - self._clock.monotonic() - self._offset
         return jump if abs(jump) >= JUMP_SECONDS else 0.0
 
-    def _closed(self) -> set[str]:
+    def _running_on(self, until: dict[str, float]) -> dict[str, float]:
+        """Those of the channels whose time is not over, with the seconds that are left."""
         now = self._clock.monotonic()
-        return {channel for channel, until in self._closed_until.items() if until > now}
+        return {channel: end - now for channel, end in until.items() if end > now}
 
     # The transaction
 
     def _write(
-        self, back: list[_Job], room: int, closed: set[str], jump: float, conn: sqlite3.Connection
+        self,
+        back: list[_Job],
+        room: int,
+        closed: Mapping[str, float],
+        barred: Collection[str],
+        jump: float,
+        conn: sqlite3.Connection,
     ) -> _Turn:
         turn, now = _Turn(), self._clock.now()
         if jump:
@@ -215,7 +231,8 @@ class Courier:
         known = followers.find_all(conn, (one.follower_id for one in claimed))
         for notice in claimed:
             turn.concerned.add(notice.account_id)
-            self._begin(conn, notice, known.get(notice.follower_id), closed, turn, now=now)
+            follower = known.get(notice.follower_id)
+            self._begin(conn, notice, follower, closed, barred, turn, now=now)
         outbox.mark_next_due(conn, turn.followers, now=now)
         turn.last = outbox.find_last(conn)
         return turn
@@ -225,7 +242,8 @@ class Courier:
         conn: sqlite3.Connection,
         notice: Notice,
         follower: Follower | None,
-        closed: set[str],
+        closed: Mapping[str, float],
+        barred: Collection[str],
         turn: _Turn,
         *,
         now: float,
@@ -234,24 +252,20 @@ class Courier:
         if notice.expires_at <= now:
             self._end(conn, notice, NoticeState.EXPIRED, "expired", turn, now=now)
             return
-        if follower is None or not self._holds(conn, notice):
+        if follower is None or not self._outbox.holds(conn, notice):
             self._end(conn, notice, NoticeState.FAILED, "unbound", turn, now=now)
             return
         if self._in_doubt(notice, now=now):
             self._end(conn, notice, NoticeState.UNKNOWN, "doubt", turn, now=now)
             return
-        choice = self._outbox.choice(conn, notice, follower, closed=closed, now=now)
+        choice = self._outbox.choice(conn, notice, follower, closed=closed, barred=barred, now=now)
         if choice.reason:
             if choice.problem:
                 turn.lines.append((logging.WARNING, f"notice {notice.id}: {choice.problem}"))
-            if notice.doubt_at is not None:  # it may have arrived all the same
-                self._end(conn, notice, NoticeState.UNKNOWN, "doubt", turn, now=now)
-                return
             self._end(conn, notice, NoticeState.FAILED, choice.reason, turn, now=now)
             return
         if not choice.channel:
-            later = min(self._closed_until[one] for one in closed) - self._clock.monotonic()
-            due_at = now + later + _spread(30)
+            due_at = now + min(closed[one] for one in choice.waits) + _spread(30)
             if notice.doubt_at is not None:
                 due_at = min(due_at, notice.doubt_at + SURE_SECONDS + 1)
             outbox.mark_put_off(conn, notice.number, due_at=due_at)
@@ -259,21 +273,13 @@ class Courier:
         outbox.mark_channel(conn, notice.number, choice.channel, choice.why)
         turn.jobs.append(_Job(notice, follower, choice))
 
-    def _holds(self, conn: sqlite3.Connection, notice: Notice) -> bool:
-        """Whether the binding still holds without which the notice is nobody's business."""
-        if notice.binding_id is None:
-            return True
-        return bindings.is_present(conn, notice.binding_id)
-
     def _in_doubt(self, notice: Notice, *, now: float) -> bool:
         """Whether an earlier call may have delivered the notice, and another would do so again."""
         if notice.doubt_at is None:
             return False
         if notice.channel != TEMPLATE:
             return True
-        steady = self._doubts.get(notice.number)
-        late = steady is not None and self._clock.monotonic() - steady > SURE_SECONDS
-        return late or not 0 <= now - notice.doubt_at <= SURE_SECONDS
+        return not 0 <= now - notice.doubt_at <= SURE_SECONDS
 
     def _end(
         self,
@@ -287,13 +293,16 @@ class Courier:
         channel: str = "",
         now: float,
     ) -> None:
+        """Nothing more is tried. What an earlier call may have delivered stays in doubt, whatever
+        stands in the way now."""
+        if notice.doubt_at is not None:
+            state, reason = NoticeState.UNKNOWN, "doubt"
         outbox.mark_settled(conn, notice.number, state, reason=reason, errcode=errcode, now=now)
         self._ended(notice, state, reason, turn, channel=channel)
 
     def _ended(
         self, notice: Notice, state: NoticeState, reason: str, turn: _Turn, *, channel: str = ""
     ) -> None:
-        self._doubts.pop(notice.number, None)
         turn.concerned.add(notice.account_id)
         turn.followers.add(notice.follower_id)
         turn.counted.append((channel or notice.channel, state))
@@ -322,16 +331,15 @@ class Courier:
     def _sent(self, conn: sqlite3.Connection, job: _Job, turn: _Turn, *, now: float) -> None:
         notice, channel = job.notice, job.choice.channel
         platform_id = job.platform_id or ""
-        # A chat message has no receipt, and neither has one without a number.
-        final = channel == CUSTOM or not platform_id
+        # A chat message has no receipt, and neither has a template message without a number.
+        final = channel == CUSTOM or (channel == TEMPLATE and not platform_id)
         self._use(conn, job)
-        self._doubts.pop(notice.number, None)
         outbox.mark_sent(conn, notice.number, platform_id=platform_id, final=final, now=now)
         turn.followers.add(notice.follower_id)
         turn.counted.append((channel, NoticeState.SENT))
-        receipt = outbox.use_receipt(conn, platform_id) if platform_id else None
+        receipt = outbox.use_receipt(conn, platform_id or unnumbered(notice))
         if receipt:
-            outbox.settle_by_receipt(conn, receipt, now=now)
+            outbox.settle_by_receipt(conn, receipt, number=notice.number, now=now)
             turn.counted.append((channel, receipt.state))
         turn.lines.append(
             (logging.INFO, f"notice {notice.id} sent as {channel}, message {platform_id or '-'}")
@@ -354,7 +362,7 @@ class Courier:
         errcode = error.errcode if error else None
         if job.choice.channel == TEMPLATE:
             end = (notice.doubt_at or began) + SURE_SECONDS + 1  # it stays in doubt after that
-            due_at = min(now + _pause(notice.attempts), max(now, end))
+            due_at = min(now + _pause(notice.attempts + 1), max(now, end))
             outbox.mark_again(conn, notice.number, due_at=due_at, errcode=errcode, doubtful=True)
             return
         self._end(
@@ -374,7 +382,7 @@ class Courier:
         outbox.mark_again(
             conn,
             job.notice.number,
-            due_at=now + _pause(job.notice.attempts),
+            due_at=now + _pause(job.notice.attempts + 1),
             errcode=error.errcode if error else None,
         )
 
@@ -390,8 +398,11 @@ class Courier:
     ) -> None:
         """The platform will not take it like this."""
         notice, errcode = job.notice, error.errcode
-        if channel == CUSTOM and errcode in (WINDOW_CLOSED, WINDOW_FULL):
+        shut = channel == CUSTOM and errcode in WINDOW_SHUT
+        barred = channel == CUSTOM and errcode in NO_RIGHT and notice.wish == "auto"
+        if shut:
             followers.mark_window_closed(conn, notice.follower_id)
+        if shut or barred:
             # At once: the next claim finds another way, or says that there is none.
             outbox.mark_again(conn, notice.number, due_at=now, errcode=errcode)
             return
@@ -422,7 +433,9 @@ class Courier:
             now=now,
         )
         if reason in ("not-following", "blocked"):
-            turn.concerned |= self._outbox.give_up(conn, notice.follower_id, reason=reason, now=now)
+            turn.after.append(
+                self._outbox.give_up(conn, notice.follower_id, reason=reason, now=now)
+            )
 
     def _recover(self, conn: sqlite3.Connection) -> None:
         """What was on its way when the process ended may have arrived: what can be sent again
@@ -485,8 +498,8 @@ class Courier:
         channel, now = job.choice.channel, self._clock.monotonic()
         advice = clause(error.errcode)
         log.info("notice %s not taken as %s: %s%s", job.notice.id, channel, error, advice)
-        if error.remedy is Remedy.RETRY and not error.unsent:
-            self._doubts.setdefault(job.notice.number, now)
+        if error.errcode in NO_RIGHT and channel == CUSTOM:
+            self._barred_until[channel] = now + BARRED_SECONDS
         if error.remedy is not Remedy.PAUSE or error.unsent:
             return
         seconds = TROUBLE_SECONDS

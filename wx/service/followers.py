@@ -122,12 +122,11 @@ class Followers:
     ) -> list[Callable[[], None]]:
         """Nothing more is sent to who has left, and what allowed it is over."""
         followers.mark_window_closed(conn, follower.id)
-        ended = self._outbox.give_up(conn, follower.id, reason="not-following", now=now)
         bound = self._bindings.of_follower(conn, follower.id)
-        concerned = ended | ({bound[1].id} if bound else set())
         return [
             partial(log.info, "follower %d unfollowed", follower.id),
-            partial(self._outbox.changed, concerned),
+            self._outbox.give_up(conn, follower.id, reason="not-following", now=now),
+            *([partial(self._bindings.told, bound[1])] if bound else []),
         ]
 
     def _authorization(

@@ -21,7 +21,7 @@ from wx.rules import Rule
 from wx.service.background import Background
 from wx.service.followers import Followers
 from wx.service.gate import SEEN_SECONDS, Delivery, Gate, Query, Rejected
-from wx.service.outbox import Outbox
+from wx.service.receipts import Receipts
 from wx.service.replies import Answer, Replies
 from wx.service.scan import Scans
 from wx.store import inbox, signatures
@@ -81,7 +81,7 @@ class Inbox:
         followers: Followers,
         scans: Scans,
         replies: Replies,
-        outbox: Outbox,
+        receipts: Receipts,
         background: Background,
         key: bytes,
     ) -> None:
@@ -91,7 +91,7 @@ class Inbox:
         self._followers = followers
         self._scans = scans
         self._replies = replies
-        self._outbox = outbox
+        self._receipts = receipts
         self._background = background
         self._key = key
         self._waiting: list[_Waiting] = []
@@ -279,7 +279,7 @@ class Inbox:
         """Do what a message asks for; the message as it is kept, with its answer."""
         message, now = one.message, one.received_at
         answer = None
-        after += self._outbox.receive(conn, message, follower, now=now)
+        after += self._receipts.receive(conn, message, follower, now=now)
         if follower:
             after += self._followers.changed(conn, message, follower, now=now)
             if incoming.answerable(message):

@@ -7,58 +7,33 @@ import json
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from urllib.parse import urlsplit
 
 from wx import failpoint, secret
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import Refused
 from wx.model import Account, ApiKey, Follower, Notice, NoticeState
-from wx.protocol import answer
-from wx.protocol import notice as form
-from wx.protocol.incoming import Incoming, SubscriptionAnswers, TemplateReceipt
 from wx.service import channel
-from wx.service.channel import CUSTOM, SUBSCRIBE, Choice, Known
+from wx.service.channel import SUBSCRIBE, Choice, Known
+from wx.service.draft import Draft, check, cleaned, wrong
 from wx.service.hub import Hub
 from wx.service.templates import Templates
 from wx.store import accounts, bindings, followers, outbox, subscriptions
 from wx.store.database import Database
-from wx.store.outbox import Receipt, Recipient
+from wx.store.outbox import Recipient
 
 log = logging.getLogger(__name__)
 
 RECIPIENTS = 1000
-TEXT_CHARACTERS = 10_000
-URL_CHARACTERS = 1000
-FIELDS = 50
 IDEMPOTENT_SECONDS = 72 * 3600
 PAGE_SECONDS = 30 * 86400
 ROW_SECONDS = 90 * 86400
 RECEIPT_SECONDS = 86400  # that a receipt may come before our own commit, and far more
 LOOK_SECONDS = 1.0  # that the list of templates may be waited for
 PURGE_ROWS = 1000  # in one transaction
-WISHES = ("auto", "custom", "template", "subscribe")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What is to be sent: a ``text``, or the ``fields`` of the template ``template_id``.
-
-    Args:
-        url: where a tap leads.
-        wish: "auto", or the channel.
-        expires_in: seconds that it may wait; the configured time for None.
-    """
-
-    text: str = ""
-    url: str = ""
-    template_id: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
-    wish: str = "auto"
-    expires_in: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +54,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The whole of a notice that was cut. ``created_at`` is Unix time."""
+    """The whole of a notice that was cut. ``created_at`` is Unix time; ``openid`` is whom it is
+    for, "" where that follower is no longer known."""
 
     account: str
     account_id: int
     text: str
     url: str
     created_at: float
+    openid: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What came with an Idempotency-Key: ``key``, and the digest of what it asked for."""
+
+    api_key_id: int
+    key: str
+    body: bytes
 
 
 def topic(account_id: int) -> str:
@@ -145,33 +131,39 @@ class Outbox:
                 is kept; 409 another notice came with this ``idempotency``; 422 the notice is wrong.
             StorageUnavailable: it could not be kept.
         """
-        draft = await self._checked(draft)
-        names = list({name.casefold(): name for name in to}.values())
-        if not 1 <= len(names) <= RECIPIENTS:
-            raise _bad("bad-recipients", "Name 1 to 1,000 accounts.")
-        made = await self._database.write(
-            partial(self._put, names, draft, origin, key if idempotency else None, idempotency)
-        )
+        draft, names = cleaned(draft), _names(to)
+        request = None
+        if key and idempotency:
+            request = _Request(key.id, idempotency, _digest([*names.values()], draft))
+            # Before it is looked at: what was taken once may no longer fit what is known now.
+            found = await self._database.read(partial(self._repeated, request))
+            if found is not None:
+                return found
+        if draft.template_id and draft.wish != SUBSCRIBE:
+            await self._templates.look_for(draft.template_id, seconds=LOOK_SECONDS)
+        check(draft, self._config, self._templates.known)
+        made = await self._database.write(partial(self._put, names, draft, origin, request))
         failpoint.here("after-commit-before-202")
+        self._failed_at_once([one for one in made if not one.state.waiting])
         self.changed({one.account_id for one in made})
         return made
 
     def _put(
         self,
-        names: Sequence[str],
+        names: Mapping[str, str],
         draft: Draft,
         origin: str,
-        key: ApiKey | None,
-        idempotency: str,
+        request: _Request | None,
         conn: sqlite3.Connection,
     ) -> list[Notice]:
         now, request_id = self._clock.now(), None
-        if key:
-            body = _digest(names, draft)
-            known = outbox.find_request(conn, key.id, idempotency, after=now - IDEMPOTENT_SECONDS)
-            if known:
-                return self._repeated(conn, known, body)
-            request_id = outbox.add_request(conn, key.id, idempotency, body, now=now)
+        if request:
+            found = self._repeated(request, conn)  # it may have come twice at once
+            if found is not None:
+                return found
+            request_id = outbox.add_request(
+                conn, request.api_key_id, request.key, request.body, now=now
+            )
         recipients = self._recipients(conn, names)
         self._require_template(conn, draft)
         made = [self._made(one, draft, origin, now=now) for one in recipients]
@@ -179,10 +171,17 @@ class Outbox:
         failpoint.here("after-accept-insert")
         return made
 
-    def _repeated(
-        self, conn: sqlite3.Connection, known: tuple[int, bytes], body: bytes
-    ) -> list[Notice]:
-        if known[1] != body:
+    def _repeated(self, request: _Request, conn: sqlite3.Connection) -> list[Notice] | None:
+        """What came of the request when it came first; None if it had not.
+
+        Raises:
+            Refused: 409, another one came with its key.
+        """
+        after = self._clock.now() - IDEMPOTENT_SECONDS
+        known = outbox.find_request(conn, request.api_key_id, request.key, after=after)
+        if known is None:
+            return None
+        if known[1] != request.body:
             raise Refused(
                 409,
                 "idempotency-mismatch",
@@ -191,18 +190,18 @@ class Outbox:
             )
         return outbox.list_of_request(conn, known[0])
 
-    def _recipients(self, conn: sqlite3.Connection, names: Sequence[str]) -> list[Recipient]:
-        """Those who are named, all of them bound.
+    def _recipients(self, conn: sqlite3.Connection, names: Mapping[str, str]) -> list[Recipient]:
+        """Those who are named, all of them bound. Each is named as it is looked up, and as given.
 
         Raises:
             Refused: 404 somebody is unknown, 409 somebody is not bound.
         """
         found = outbox.find_recipients(conn, self._config.app_id, names)
-        unknown = [name for name in names if _missing(found.get(name.casefold()))]
+        unknown = [name for folded, name in names.items() if _missing(found.get(folded))]
         unbound = [
             name
-            for name in names
-            if name not in unknown and found[name.casefold()].follower is None
+            for folded, name in names.items()
+            if not _missing(one := found.get(folded)) and one and one.follower is None
         ]
         more = {"accounts": {"unknown": unknown, "unbound": unbound}}
         if unknown:
@@ -223,7 +222,7 @@ class Outbox:
                 more=more,
                 names=_listed(unbound),
             )
-        return [found[name.casefold()] for name in names]
+        return [found[folded] for folded in names]
 
     def _require_template(self, conn: sqlite3.Connection, draft: Draft) -> None:
         """Refuse a template that the account has not, as far as its templates are known."""
@@ -232,7 +231,7 @@ class Outbox:
             return
         listed = draft.template_id in known
         if not listed and not subscriptions.is_known(conn, draft.template_id):
-            raise _bad(
+            raise wrong(
                 "unknown-template",
                 "The WeChat account has no template with this id.",
                 hint="Look up the template's id in WeChat's console.",
@@ -244,7 +243,7 @@ class Outbox:
         made = _blank(
             self._config.app_id, one.account_id, one.name, one.follower.id, now=now, seconds=seconds
         )
-        reason = _out_of_reach(one.follower)
+        reason = one.follower.out_of_reach
         return replace(
             made,
             binding_id=one.binding_id,
@@ -280,7 +279,7 @@ class Outbox:
             url: with a mark where the secret goes that is derived from ``hidden``.
         """
         follower = followers.find(conn, follower_id)
-        if follower is None or _out_of_reach(follower):
+        if follower is None or follower.out_of_reach:
             return
         busy = outbox.is_busy(conn, follower_id)
         made = _blank(
@@ -315,26 +314,24 @@ class Outbox:
         Raises:
             Refused: 422 the notice is wrong.
         """
-        draft = await self._checked(draft, ask=False)
-        names = list({name.casefold(): name for name in to}.values())
-        if not 1 <= len(names) <= RECIPIENTS:
-            raise _bad("bad-recipients", "Name 1 to 1,000 accounts.")
+        draft, names = cleaned(draft), _names(to)
+        check(draft, self._config, self._templates.known)
         return await self._database.read(partial(self._plan, names, draft))
 
-    def _plan(self, names: Sequence[str], draft: Draft, conn: sqlite3.Connection) -> list[Plan]:
+    def _plan(self, names: Mapping[str, str], draft: Draft, conn: sqlite3.Connection) -> list[Plan]:
         now = self._clock.now()
         self._require_template(conn, draft)
         found = outbox.find_recipients(conn, self._config.app_id, names)
         plans = []
-        for name in names:
-            one = found.get(name.casefold())
+        for folded, name in names.items():
+            one = found.get(folded)
             if one is None or one.disabled:
                 plans.append(Plan(name, reason="unknown-account"))
             elif one.follower is None:
                 plans.append(Plan(one.name, reason="not-bound"))
             else:
                 notice = self._made(one, draft, "dry run", now=now)
-                choice = self.choice(conn, notice, one.follower, closed=(), now=now)
+                choice = self.choice(conn, notice, one.follower, now=now)
                 plans.append(
                     Plan(
                         one.name,
@@ -355,12 +352,14 @@ class Outbox:
         notice: Notice,
         follower: Follower,
         *,
-        closed: Iterable[str],
+        closed: Collection[str] = (),
+        barred: Collection[str] = (),
         now: float,
     ) -> Choice:
-        """The way that a notice takes now, and what it looks like there."""
+        """The way that a notice takes now, and what it looks like there; see :class:`Known` for
+        ``closed`` and ``barred``."""
         left = subscriptions.list_left(conn, follower.id)
-        known = Known(self._templates.known, left, frozenset(closed))
+        known = Known(self._templates.known, left, closed, barred)
         whole = replace(notice, url=self._link(notice)) if notice.hidden else notice
 
         def page() -> str:
@@ -447,17 +446,20 @@ class Outbox:
         def work(conn: sqlite3.Connection) -> Page:
             notice = outbox.find(conn, notice_id)
             over = notice is None or now - notice.created_at > PAGE_SECONDS
-            if notice is None or over or not self._holds(conn, notice):
+            if notice is None or over or not self.holds(conn, notice):
                 raise Refused(410, "notice-over", "This notice is no longer kept here.")
             text = notice.text or self._rendered(notice)
             if not text:
                 raise Refused(410, "notice-over", "This notice is no longer kept here.")
             url = self._link(notice)
-            return Page(notice.account, notice.account_id, text, url, notice.created_at)
+            follower = followers.find(conn, notice.follower_id)
+            openid = follower.profile.openid if follower else ""
+            return Page(notice.account, notice.account_id, text, url, notice.created_at, openid)
 
         return await self._database.read(work)
 
-    def _holds(self, conn: sqlite3.Connection, notice: Notice) -> bool:
+    def holds(self, conn: sqlite3.Connection, notice: Notice) -> bool:
+        """Whether the binding still holds without which the notice is nobody's business."""
         if notice.binding_id is None:
             return True
         return bindings.is_present(conn, notice.binding_id)
@@ -474,161 +476,38 @@ class Outbox:
             text = text.replace(f"{{{{{name}.DATA}}}}", value)
         return text
 
-    # What the platform tells
-
-    def receive(
-        self,
-        conn: sqlite3.Connection,
-        message: Incoming,
-        follower: Follower | None,
-        *,
-        now: float,
-    ) -> list[Callable[[], None]]:
-        """Act upon a receipt or an answer to a subscription; what is to be done once it is on
-        disk."""
-        if isinstance(message, TemplateReceipt):
-            receipt = Receipt(message.msg_id, NoticeState.DELIVERED)
-            if not message.delivered:
-                reason = "blocked" if message.blocked else "delivery-failed"
-                receipt = Receipt(message.msg_id, NoticeState.FAILED, reason)
-            return self._close(conn, receipt, follower, now=now)
-        if isinstance(message, SubscriptionAnswers) and follower:
-            return self._subscribed(conn, message, follower, now=now)
-        return []
-
-    def _subscribed(
-        self,
-        conn: sqlite3.Connection,
-        message: SubscriptionAnswers,
-        follower: Follower,
-        *,
-        now: float,
-    ) -> list[Callable[[], None]]:
-        after: list[Callable[[], None]] = []
-        for one in message.answers:
-            if message.event == "sent":
-                if not one.msg_id:
-                    continue
-                receipt = Receipt(one.msg_id, NoticeState.DELIVERED)
-                if not one.delivered:
-                    reason = "blocked" if one.blocked else "delivery-failed"
-                    receipt = Receipt(one.msg_id, NoticeState.FAILED, reason)
-                after += self._close(conn, receipt, follower, now=now)
-            elif one.accepted:
-                subscriptions.mark_accepted(conn, follower.id, one.template_id)
-            elif message.event == "change" and one.accepted is False:
-                subscriptions.mark_none_left(conn, follower.id, one.template_id)
-        return after
-
-    def _close(
-        self,
-        conn: sqlite3.Connection,
-        receipt: Receipt,
-        follower: Follower | None,
-        *,
-        now: float,
-    ) -> list[Callable[[], None]]:
-        closed = outbox.settle_by_receipt(conn, receipt, now=now)
-        if closed is None:
-            # It may be faster than our own commit of the send, or for another program's message.
-            outbox.add_receipt(conn, receipt, now=now)
-        after: list[Callable[[], None]] = []
-        concerned = {closed[0]} if closed else set()
-        if closed:
-            after.append(partial(self._count, closed[1], receipt.state))
-        if receipt.reason == "blocked" and follower:
-            followers.mark_blocked(conn, follower.id, at=now)
-            concerned |= self.give_up(conn, follower.id, reason="blocked", now=now)
-        after.append(partial(self.changed, concerned))
-        return after
-
     def give_up(
         self, conn: sqlite3.Connection, follower_id: int, *, reason: str, now: float
-    ) -> set[int]:
-        """End what waits for a follower who cannot be reached any more; the accounts concerned."""
-        return outbox.mark_waiting_failed(conn, follower_id, reason=reason, now=now)
+    ) -> Callable[[], None]:
+        """End what waits for a follower who cannot be reached any more; what is to be done once it
+        is on disk."""
+        ended = outbox.mark_waiting_failed(conn, follower_id, reason=reason, now=now)
 
-    def _count(self, channel_name: str, state: NoticeState) -> None:
-        self.settled[channel_name, state] += 1
+        def after() -> None:
+            self._failed_at_once(ended)
+            self.changed({one.account_id for one in ended})
+
+        return after
+
+    def _failed_at_once(self, notices: Collection[Notice]) -> None:
+        """Count those that ended without a call, and say so."""
+        for one in notices:
+            self.settled[one.channel, one.state] += 1
+            log.info("notice %s %s: %s", one.id, one.state, one.reason)
 
     async def purge(self) -> None:
         """Forget what is old: texts after the configured days, rows after ninety."""
         now = self._clock.now()
+        texts = now - self._config.notice_days * 86400
+        await self._purge(partial(outbox.purge_texts, before=texts))
+        await self._purge(partial(outbox.purge, before=now - ROW_SECONDS))
+        await self._purge(partial(outbox.purge_requests, before=now - IDEMPOTENT_SECONDS))
+        await self._purge(partial(outbox.purge_receipts, before=now - RECEIPT_SECONDS))
+
+    async def _purge(self, work: Callable[..., int]) -> None:
         removed = PURGE_ROWS
         while removed == PURGE_ROWS:  # in pieces, and others write in between
-            removed = await self._database.write(
-                partial(
-                    outbox.purge,
-                    texts_before=now - self._config.notice_days * 86400,
-                    rows_before=now - ROW_SECONDS,
-                    requests_before=now - IDEMPOTENT_SECONDS,
-                    receipts_before=now - RECEIPT_SECONDS,
-                    limit=PURGE_ROWS,
-                )
-            )
-
-    # Looking at a draft
-
-    async def _checked(self, draft: Draft, *, ask: bool = True) -> Draft:
-        """The draft as it is kept.
-
-        Raises:
-            Refused: 422, with what is wrong.
-        """
-        if draft.wish not in WISHES:
-            raise _bad("bad-channel", "The channel is one of auto, custom, template and subscribe.")
-        if bool(draft.text) == bool(draft.template_id):
-            raise _bad("bad-text", "A notice needs either a text or a template.")
-        if draft.expires_in is not None and not 1 <= draft.expires_in <= 30 * 86400:
-            raise _bad("bad-expiry", "A notice may wait 1 second to 30 days.")
-        self._check_url(draft.url)
-        if not draft.template_id:
-            return replace(draft, text=_clean_text(draft.text))
-        if draft.wish == CUSTOM:
-            raise _bad("bad-channel", "A template cannot be sent as a chat message.")
-        if ask and draft.wish != SUBSCRIBE:
-            await self._templates.look_for(draft.template_id, seconds=LOOK_SECONDS)
-        return replace(draft, fields=self._checked_fields(draft))
-
-    def _checked_fields(self, draft: Draft) -> dict[str, str]:
-        if not 1 <= len(draft.fields) <= FIELDS:
-            raise _bad("bad-field", "A template needs 1 to 50 fields.")
-        template = None
-        if draft.wish != SUBSCRIBE:
-            template = (self._templates.known or {}).get(draft.template_id)
-        fields = {name: _clean_text(value) for name, value in draft.fields.items()}
-        try:
-            form.fit(fields, template)
-        except form.BadField as error:
-            raise Refused(
-                422,
-                "bad-field",
-                "The field %(field)s is wrong.",
-                hint=error.problem,
-                more={"field": error.field},
-                field=error.field[:64],
-            ) from error
-        return fields
-
-    def _check_url(self, url: str) -> None:
-        """Refuse a link that leads elsewhere than to our own host and those that are allowed."""
-        if not url:
-            return
-        hint = "Links lead to the host of public_url, and to those in notice_url_hosts."
-        try:
-            parts = urlsplit(url)
-            host = parts.netloc.lower()
-            # In bytes: a link is never cut, and has to fit into a chat message.
-            sound = url.isprintable() and " " not in url and len(url.encode()) <= URL_CHARACTERS
-        except ValueError:
-            raise _bad("bad-url", "This is no link.", hint=hint) from None
-        mine = host == self._config.public_host
-        schemes = ("https", "http") if mine and not self._config.secure else ("https",)
-        if not sound or parts.scheme not in schemes or not host or "@" in host or "\\" in url:
-            raise _bad("bad-url", "This is no https link.", hint=hint)
-        allowed = self._config.notice_url_hosts
-        if not mine and host not in allowed and "*" not in allowed:
-            raise _bad("bad-url", "Notices may not link to this host.", hint=hint)
+            removed = await self._database.write(partial(work, limit=PURGE_ROWS))
 
 
 def _blank(
@@ -667,11 +546,18 @@ def _blank(
     )
 
 
-def _out_of_reach(follower: Follower) -> str:
-    """Why nothing can be sent to a follower; "" where it can."""
-    if follower.blocked_at is not None:
-        return "blocked"
-    return "not-following" if follower.following is False else ""
+def _names(to: Sequence[str]) -> dict[str, str]:
+    """The names as they are looked up, each with how it was given first.
+
+    Raises:
+        Refused: 422, there are none or too many.
+    """
+    names: dict[str, str] = {}
+    for name in to:
+        names.setdefault(accounts.folded(name), name)
+    if not 1 <= len(names) <= RECIPIENTS:
+        raise wrong("bad-recipients", "Name 1 to 1,000 accounts.")
+    return names
 
 
 def _missing(one: Recipient | None) -> bool:
@@ -684,26 +570,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown}, …" if len(names) > 10 else shown
 
 
-def _clean_text(text: str) -> str:
-    """A text without control characters and blank ends.
-
-    Raises:
-        Refused: 422, nothing or too much is left.
-    """
-    cleaned = answer.clean(text.replace("\r\n", "\n").replace("\r", "\n"), limit=len(text) + 1)
-    cleaned = cleaned.strip()
-    if not cleaned:
-        raise _bad("bad-text", "The text is empty.")
-    if len(cleaned) > TEXT_CHARACTERS:
-        raise _bad("bad-text", "The text is longer than 10,000 characters.")
-    return cleaned
-
-
 def _digest(names: Sequence[str], draft: Draft) -> bytes:
     """What tells one request from another."""
     said = json.dumps([names, asdict(draft)], sort_keys=True)
     return hashlib.sha256(said.encode()).digest()
-
-
-def _bad(code: str, message: str, *, hint: str = "") -> Refused:
-    return Refused(422, code, message, hint=hint)

@@ -27,6 +27,11 @@ REASONS = {
         "Five are allowed after each message of theirs, and there is no other way to reach them.",
         "Ask them to write to the account again, or set notice_template.",
     ),
+    "no-right": Explanation(
+        "The WeChat account may not send chat messages.",
+        "WeChat said so, and there is no other way to reach them.",
+        "Set notice_template, or have the account verified in WeChat's console.",
+    ),
     "no-template": Explanation(
         "No template is configured for texts.",
         "A text was to be sent as a template message.",

@@ -13,6 +13,7 @@ from wx.service.inbox import Inbox
 from wx.service.invites import Invites
 from wx.service.outbox import Outbox
 from wx.service.rate import Rate
+from wx.service.reader import Readers
 from wx.service.sessions import Sessions
 from wx.service.templates import Templates
 
@@ -29,6 +30,7 @@ class Services:
     codes: Codes
     inbox: Inbox
     outbox: Outbox
+    readers: Readers
     test_rate: Rate  # of the test notices that an account may ask for
     templates: Templates
     access_token: Credentials

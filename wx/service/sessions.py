@@ -143,6 +143,18 @@ class Sessions:
             await self._database.write(lambda conn: sessions.mark_seen(conn, digest, now=now))
         return found
 
+    async def check(self, session: Session) -> None:
+        """Whether a session that was found still holds; does not count as using it.
+
+        Raises:
+            Refused: 403, it has ended meanwhile.
+        """
+        limits = self._limits()
+        if await self._database.read(
+            lambda conn: sessions.list_ended(conn, [session.digest], **limits)
+        ):
+            raise Refused(403, "signed-out", "Your session is over. Please sign in again.")
+
     async def sign_out(self, session: Session) -> None:
         """End a session, and what waits with it."""
         await self._database.write(lambda conn: sessions.remove(conn, session.digest))

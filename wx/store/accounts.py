@@ -1,8 +1,14 @@
 """Accounts: who can log in."""
 
 import sqlite3
+import unicodedata
 
 from wx.model import Account
+
+
+def folded(name: str) -> str:
+    """A name as it is looked up: however its letters are cased and composed."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def add(conn: sqlite3.Connection, name: str, password: str, *, admin: bool, now: float) -> Account:
@@ -14,7 +20,7 @@ def add(conn: sqlite3.Connection, name: str, password: str, *, admin: bool, now:
     row = conn.execute(
         """INSERT INTO accounts (name, folded_name, password, admin, created_at)
            VALUES (?, ?, ?, ?, ?) RETURNING *""",
-        (name, name.casefold(), password, admin, now),
+        (name, folded(name), password, admin, now),
     ).fetchone()
     return _account(row)
 
@@ -27,9 +33,7 @@ def find(conn: sqlite3.Connection, account_id: int) -> Account | None:
 
 def find_by_name(conn: sqlite3.Connection, name: str) -> Account | None:
     """The account of this name, in whatever case."""
-    row = conn.execute(
-        "SELECT * FROM accounts WHERE folded_name = ?", (name.casefold(),)
-    ).fetchone()
+    row = conn.execute("SELECT * FROM accounts WHERE folded_name = ?", (folded(name),)).fetchone()
     return row and _account(row)
 
 

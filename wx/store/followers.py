@@ -229,16 +229,20 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
                                  AND (ended_at IS NULL OR ended_at > ?))""",
         (ended_before,),
     ).rowcount
-    return (
-        forgotten
-        + conn.execute(
-            """DELETE FROM followers
+    deleted = conn.execute(
+        """DELETE FROM followers
             WHERE coalesce(following, 0) = 0 AND coalesce(follow_changed_at, 0) <= ?
               AND NOT EXISTS (SELECT 1 FROM bindings WHERE follower_id = followers.id)
               AND NOT EXISTS (SELECT 1 FROM invites WHERE follower_id = followers.id)""",
-            (ended_before,),
-        ).rowcount
+        (ended_before,),
+    ).rowcount
+    # A number that is free again goes to somebody else, with what still stands under it.
+    conn.execute(
+        """DELETE FROM subscriptions
+            WHERE follower_id NOT IN (SELECT id FROM followers
+                                       WHERE openid NOT LIKE 'forgotten:%')"""
     )
+    return forgotten + deleted
 
 
 def made(row: sqlite3.Row) -> Follower:

@@ -176,6 +176,17 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX outbox_by_end ON outbox (expires_at) WHERE state = 'queued'",
         "CREATE INDEX outbox_of_account ON outbox (account_id, number)",
         "CREATE INDEX outbox_by_platform_id ON outbox (platform_id) WHERE platform_id <> ''",
+        # Whose receipt cannot be told by a number.
+        """CREATE INDEX outbox_unnumbered ON outbox (follower_id, number)
+            WHERE channel = 'subscribe' AND platform_id = ''""",
+        # For forgetting, in order of age: rows, and texts that are kept still.
+        """CREATE INDEX outbox_done ON outbox (coalesce(settled_at, sent_at))
+            WHERE state NOT IN ('queued', 'sending')""",
+        """CREATE INDEX outbox_texts ON outbox (coalesce(settled_at, sent_at))
+            WHERE state NOT IN ('queued', 'sending') AND (text <> '' OR fields <> '{}')""",
+        # With a condition that only the listing has: SQLite would take it for every other query
+        # by state, and scan.
+        "CREATE INDEX outbox_by_state ON outbox (state, number) WHERE number > 0",
         "CREATE INDEX outbox_of_request ON outbox (request_id) WHERE request_id IS NOT NULL",
         # Receipts that came before our own commit of the send.
         """CREATE TABLE receipts (
@@ -185,6 +196,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             errcode      INTEGER,
             received_at  REAL NOT NULL
         ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX receipts_by_age ON receipts (received_at)",
         """CREATE TABLE api_keys (
             id          INTEGER PRIMARY KEY,
             name        TEXT NOT NULL UNIQUE,
@@ -206,6 +218,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             created_at  REAL NOT NULL,
             UNIQUE (api_key_id, key)
         ) STRICT""",
+        "CREATE INDEX requests_by_age ON requests (created_at)",
         # The account's templates, as they were last read.
         """CREATE TABLE templates (
             app_id   TEXT NOT NULL,

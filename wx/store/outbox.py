@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wx.model import Follower, Notice, NoticeState
-from wx.store import followers
+from wx.store import accounts, followers
 
 # Spelled as the indexes in migrations.py spell it, or SQLite does not use them.
 _WAITING = "state IN ('queued', 'sending')"
+_DONE = "state NOT IN ('queued', 'sending')"
 _ACCOUNT = "(SELECT name FROM accounts WHERE accounts.id = account_id) AS account"
+_BY_PLATFORM_ID = "platform_id = ? AND platform_id <> ''"
 _CHUNK = 500  # rows in one statement
 
 
@@ -42,7 +44,7 @@ def find_recipients(
 ) -> dict[str, Recipient]:
     """The accounts of these names, by their name in folded case."""
     found = {}
-    folded = list({name.casefold() for name in names})
+    folded = list({accounts.folded(name) for name in names})
     for start in range(0, len(folded), _CHUNK):
         part = folded[start : start + _CHUNK]
         rows = conn.execute(
@@ -135,7 +137,7 @@ def list_newest(
     if account_id is not None:
         wanted.append(("account_id = ?", account_id))
     if state is not None:
-        wanted.append(("state = ?", state))
+        wanted.append(("number > 0 AND state = ?", state))  # as the index for it says
     if before:
         wanted.append(("number < (SELECT number FROM outbox WHERE id = ?)", before))
     rows = conn.execute(
@@ -167,7 +169,7 @@ def claim_due(conn: sqlite3.Connection, *, now: float, limit: int) -> list[Notic
     """Take up to ``limit`` notices that may leave, the longest due first: they are being sent."""
     rows = conn.execute(
         f"""UPDATE outbox
-               SET state = 'sending', attempts = attempts + 1, claimed_at = ?, due_at = NULL
+               SET state = 'sending', claimed_at = ?, due_at = NULL
              WHERE number IN (SELECT number FROM outbox WHERE due_at <= ?
                                ORDER BY due_at, number LIMIT ?)
          RETURNING *, {_ACCOUNT}""",
@@ -177,8 +179,11 @@ def claim_due(conn: sqlite3.Connection, *, now: float, limit: int) -> list[Notic
 
 
 def mark_channel(conn: sqlite3.Connection, number: int, channel: str, why: str) -> None:
-    """Keep by which channel a notice leaves, and why."""
-    conn.execute("UPDATE outbox SET channel = ?, why = ? WHERE number = ?", (channel, why, number))
+    """A call is made for a notice: keep by which channel it leaves, and why."""
+    conn.execute(
+        "UPDATE outbox SET channel = ?, why = ?, attempts = attempts + 1 WHERE number = ?",
+        (channel, why, number),
+    )
 
 
 def mark_sent(
@@ -217,8 +222,7 @@ def mark_again(
 def mark_put_off(conn: sqlite3.Connection, number: int, *, due_at: float) -> None:
     """A notice that was taken up leaves later, without a call."""
     conn.execute(
-        """UPDATE outbox SET state = 'queued', due_at = min(?, expires_at), attempts = attempts - 1
-            WHERE number = ?""",
+        "UPDATE outbox SET state = 'queued', due_at = min(?, expires_at) WHERE number = ?",
         (due_at, number),
     )
 
@@ -243,14 +247,17 @@ def mark_settled(
 
 def mark_waiting_failed(
     conn: sqlite3.Connection, follower_id: int, *, reason: str, now: float
-) -> set[int]:
-    """End what waits for a follower and is not on its way; the accounts that it concerns."""
+) -> list[Notice]:
+    """End what waits for a follower and is not on its way; what that was. What an earlier call may
+    have delivered stays in doubt."""
     rows = conn.execute(
-        f"""UPDATE outbox SET state = 'failed', reason = ?, settled_at = ?, due_at = NULL
-             WHERE follower_id = ? AND {_WAITING} AND state = 'queued' RETURNING account_id""",
+        f"""UPDATE outbox SET state = iif(doubt_at IS NULL, 'failed', 'unknown'),
+                              reason = iif(doubt_at IS NULL, ?, 'doubt'),
+                              settled_at = ?, due_at = NULL
+             WHERE follower_id = ? AND {_WAITING} AND state = 'queued' RETURNING *, {_ACCOUNT}""",
         (reason, now, follower_id),
     ).fetchall()
-    return {row["account_id"] for row in rows}
+    return [_notice(row) for row in rows]
 
 
 def mark_expired(conn: sqlite3.Connection, *, now: float) -> list[Notice]:
@@ -294,32 +301,63 @@ def find_last(conn: sqlite3.Connection) -> int:
 
 
 def mark_shifted(conn: sqlite3.Connection, seconds: float, *, last: int, now: float) -> None:
-    """The wall clock has jumped: what waits goes by the new one.
+    """The wall clock has jumped: what waits goes by the new one. How long ago a call was made that
+    is in doubt, nobody knows any more: the machine may have slept as well.
 
     Args:
         last: what came after it may have been made by the new clock already, and stays then.
         now: by the new clock.
     """
     conn.execute(
-        f"""UPDATE outbox SET due_at = due_at + ?, expires_at = expires_at + ?,
-                              claimed_at = claimed_at + ?, doubt_at = doubt_at + ?
-             WHERE {_WAITING} AND (number <= ? OR abs(created_at - ?) > abs(?) / 2)""",
-        (seconds, seconds, seconds, seconds, last, now, seconds),
+        f"""UPDATE outbox SET due_at = due_at + ?1, expires_at = expires_at + ?1,
+                              claimed_at = iif(state = 'sending', 0, claimed_at),
+                              doubt_at = iif(doubt_at IS NULL, NULL, 0)
+             WHERE {_WAITING} AND (number <= ?2 OR abs(created_at - ?3) > abs(?1) / 2)""",
+        (seconds, last, now),
     )
 
 
 def settle_by_receipt(
-    conn: sqlite3.Connection, receipt: Receipt, *, now: float
+    conn: sqlite3.Connection, receipt: Receipt, *, now: float, number: int | None = None
 ) -> tuple[int, str] | None:
     """Close the notice that a receipt is about; its account and its channel. None where it is
-    nobody's, or is closed already."""
+    nobody's, or is closed already.
+
+    Args:
+        number: which notice that is, where the platform gave no number to know it by.
+    """
+    which, key = ("number = ?", number) if number else (_BY_PLATFORM_ID, receipt.platform_id)
     row = conn.execute(
-        """UPDATE outbox SET state = ?, reason = ?, errcode = ?, settled_at = ?
-            WHERE platform_id = ? AND platform_id <> '' AND state = 'sent' AND settled_at IS NULL
-        RETURNING account_id, channel""",
-        (receipt.state, receipt.reason, receipt.errcode, now, receipt.platform_id),
+        f"""UPDATE outbox SET state = ?, reason = ?, errcode = ?, settled_at = ?
+             WHERE {which} AND state = 'sent' AND settled_at IS NULL
+         RETURNING account_id, channel""",
+        (receipt.state, receipt.reason, receipt.errcode, now, key),
     ).fetchone()
     return (row["account_id"], row["channel"]) if row else None
+
+
+def is_numbered(conn: sqlite3.Connection, platform_id: str) -> bool:
+    """Whether the platform gave this number to a notice."""
+    found = conn.execute(
+        f"SELECT 1 FROM outbox WHERE {_BY_PLATFORM_ID} LIMIT 1", (platform_id,)
+    ).fetchone()
+    return found is not None
+
+
+def find_without_number(
+    conn: sqlite3.Connection, follower_id: int, template_id: str
+) -> Notice | None:
+    """The oldest subscription notice to a follower that may be the one which a receipt is about, as
+    the platform gave it no number: it has left, and is not closed."""
+    row = conn.execute(
+        f"""SELECT outbox.*, {_ACCOUNT} FROM outbox
+             WHERE follower_id = ? AND channel = 'subscribe' AND platform_id = ''
+               AND template_id IN (?, '') AND settled_at IS NULL
+               AND ({_WAITING} AND state = 'sending' OR state = 'sent')
+             ORDER BY number LIMIT 1""",
+        (follower_id, template_id),
+    ).fetchone()
+    return row and _notice(row)
 
 
 def add_receipt(conn: sqlite3.Connection, receipt: Receipt, *, now: float) -> None:
@@ -343,7 +381,9 @@ def use_receipt(conn: sqlite3.Connection, platform_id: str) -> Receipt | None:
 def add_request(
     conn: sqlite3.Connection, api_key_id: int, key: str, body: bytes, *, now: float
 ) -> int:
-    """Keep an Idempotency-Key with the digest of what came with it; the request's number."""
+    """Keep an Idempotency-Key with the digest of what came with it, in the place of an old one that
+    is the same; the request's number."""
+    conn.execute("DELETE FROM requests WHERE api_key_id = ? AND key = ?", (api_key_id, key))
     (request_id,) = conn.execute(
         """INSERT INTO requests (api_key_id, key, body, created_at) VALUES (?, ?, ?, ?)
            RETURNING id""",
@@ -356,46 +396,52 @@ def find_request(
     conn: sqlite3.Connection, api_key_id: int, key: str, *, after: float
 ) -> tuple[int, bytes] | None:
     """The number of the request with this Idempotency-Key, if it came after then, and the digest
-    of what came with it; one that came before is forgotten."""
-    conn.execute(
-        "DELETE FROM requests WHERE api_key_id = ? AND key = ? AND created_at <= ?",
-        (api_key_id, key, after),
-    )
+    of what came with it."""
     row = conn.execute(
-        "SELECT id, body FROM requests WHERE api_key_id = ? AND key = ?", (api_key_id, key)
+        "SELECT id, body FROM requests WHERE api_key_id = ? AND key = ? AND created_at > ?",
+        (api_key_id, key, after),
     ).fetchone()
     return (row["id"], row["body"]) if row else None
 
 
-def purge(
-    conn: sqlite3.Connection,
-    *,
-    texts_before: float,
-    rows_before: float,
-    requests_before: float,
-    receipts_before: float,
-    limit: int,
-) -> int:
-    """Forget texts and rows that were done with before then, ``limit`` of each; how many."""
-    done = f"NOT ({_WAITING}) AND coalesce(settled_at, sent_at)"
-    texts = conn.execute(
+def purge_texts(conn: sqlite3.Connection, *, before: float, limit: int) -> int:
+    """Forget what notices said that were done with before then, ``limit`` of them; how many."""
+    return conn.execute(
         f"""UPDATE outbox SET text = '', fields = '{{}}', url = '', hidden = ''
-             WHERE number IN (SELECT number FROM outbox WHERE {done} <= ?
-                                 AND (text <> '' OR fields <> '{{}}' OR url <> '') LIMIT ?)""",
-        (texts_before, limit),
+             WHERE number IN (SELECT number FROM outbox
+                               WHERE {_DONE} AND (text <> '' OR fields <> '{{}}')
+                                 AND coalesce(settled_at, sent_at) <= ? LIMIT ?)""",
+        (before, limit),
     ).rowcount
-    rows = conn.execute(
+
+
+def purge(conn: sqlite3.Connection, *, before: float, limit: int) -> int:
+    """Forget notices that were done with before then, ``limit`` of them; how many."""
+    return conn.execute(
         f"""DELETE FROM outbox
-             WHERE number IN (SELECT number FROM outbox WHERE {done} <= ? LIMIT ?)""",
-        (rows_before, limit),
+             WHERE number IN (SELECT number FROM outbox
+                               WHERE {_DONE} AND coalesce(settled_at, sent_at) <= ? LIMIT ?)""",
+        (before, limit),
     ).rowcount
-    requests = conn.execute(
+
+
+def purge_requests(conn: sqlite3.Connection, *, before: float, limit: int) -> int:
+    """Forget Idempotency-Keys that came before then, ``limit`` of them; how many."""
+    return conn.execute(
         """DELETE FROM requests
             WHERE id IN (SELECT id FROM requests WHERE created_at <= ? LIMIT ?)""",
-        (requests_before, limit),
+        (before, limit),
     ).rowcount
-    conn.execute("DELETE FROM receipts WHERE received_at <= ?", (receipts_before,))
-    return max(texts, rows, requests)
+
+
+def purge_receipts(conn: sqlite3.Connection, *, before: float, limit: int) -> int:
+    """Forget receipts that came before then, ``limit`` of them; how many."""
+    return conn.execute(
+        """DELETE FROM receipts
+            WHERE platform_id IN (SELECT platform_id FROM receipts
+                                   WHERE received_at <= ? LIMIT ?)""",
+        (before, limit),
+    ).rowcount
 
 
 def _notice(row: sqlite3.Row) -> Notice:

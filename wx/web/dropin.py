@@ -8,7 +8,7 @@ from wx.errors import Refused
 from wx.model import NoticeState
 from wx.service import reason
 from wx.service.api_keys import SERVERCHAN
-from wx.service.outbox import Draft
+from wx.service.draft import Draft
 from wx.web.api import ApiHandler, Fields, no_key, read_object, wrong
 
 TITLE_CHARACTERS = 1000

@@ -161,4 +161,7 @@ class LiveNotices(Live):
         return outbox.topic(account.id)
 
     async def frame(self, news: object) -> dict[str, Any]:
+        assert self.session is not None
+        # It may have ended before the hub knew of this socket.
+        await self.services.sessions.check(self.session)
         return await notice.frame(self, self._owner)

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from tornado.web import HTTPError
+
 from wx.clock import when
 from wx.model import Account, Binding, Notice, NoticeState
-from wx.service import reason
-from wx.web.base import Base, Page
+from wx.service import outbox, reader, reason
+from wx.web.base import Base, Page, one
 from wx.web.phone import PhonePage
 
 SHOWN = 5  # notices on the card
@@ -46,6 +48,10 @@ YOURS = {
 # Plain ASCII, since in Chinese nothing else says where an address ends.
 _LINK = re.compile(r"https?://(?:(?![<>\"'`])[!-~]){1,2000}", re.IGNORECASE)
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
+_STATE = r"[0-9A-Za-z]{43}"
+_CODE = r"[0-9A-Za-z_-]{1,256}"
+_PURPOSES = ("Sec-Purpose", "Purpose", "X-Moz")  # of a request that a browser makes by itself
+_FINAL = ("not-yours", "risky")  # refusals that another try does not change
 
 
 def reach(binding: Binding | None) -> str:
@@ -115,20 +121,67 @@ class Notices(Page):
 
 
 class Whole(PhonePage):
-    """The whole text of a notice that WeChat showed cut."""
+    """The whole text of a notice that WeChat showed cut. In WeChat it is for the person whom the
+    notice went to: the platform says who asks, and leads back here with a code and our state."""
 
     needs_session = True  # a browser that is signed in as the account may read it too
+    _retry: str | None = None
 
     async def get(self, secret: str) -> None:
         self.page = f"/n/{secret}"
+        _ = self.locale  # picking a language counts, also where the answer is a redirect
         page = await self.services.outbox.read_page(secret)
-        mine = self.account is not None and self.account.id == page.account_id
-        if not self.inside_wechat and not mine:
+        came_back = bool(self.request.query_arguments.keys() & {"code", "state"})
+        if self._may_read(page):
+            if came_back:
+                self.redirect(self.page, status=303)
+                return
+            link = page.url if _is_link(page.url) else None
+            self.render("notice.html", page=page, parts=linked(page.text), link=link)
+            return
+        if not self.inside_wechat:
             self.set_status(403)
             self.render("notice.html", page=None, address=self.config.public_url + self.page)
             return
-        link = page.url if _is_link(page.url) else None
-        self.render("notice.html", page=page, parts=linked(page.text), link=link)
+        self._retry = self.page
+        if self._looks_ahead():
+            raise HTTPError(403)
+        if came_back:
+            await self._prove(secret, page.openid)
+            return
+        address, visit = self.services.readers.begin(secret, self._own_cookie("visit"))
+        self.set_own_cookie("visit", visit, seconds=reader.VISIT_SECONDS)
+        self.redirect(address)
+
+    def _may_read(self, page: outbox.Page) -> bool:
+        if self.account is not None and self.account.id == page.account_id:
+            return True
+        proof = self._own_cookie("reader")
+        return self.inside_wechat and self.services.readers.knows(proof, page.openid)
+
+    async def _prove(self, secret: str, openid: str) -> None:
+        """Let the browser in that has come back, or say why not. Nothing here leads to the platform
+        again: a browser without cookies would go round for ever."""
+        arrival = reader.Arrival(
+            page=secret,
+            visit=self._own_cookie("visit"),
+            state=one(self.request, "state", _STATE),
+            code=one(self.request, "code", _CODE),
+        )
+        proof = await self.services.readers.prove(arrival, openid)
+        self.set_own_cookie("reader", proof, seconds=reader.READER_SECONDS)
+        self.redirect(self.page, status=303)
+
+    def _own_cookie(self, name: str) -> str:
+        return self.get_cookie(self.cookie_name(name), "") or ""
+
+    def _looks_ahead(self) -> bool:
+        """Whether nobody has opened the page yet: a code would be used up for nothing."""
+        said = (self.request.headers.get(name, "") for name in _PURPOSES)
+        return any("prefetch" in one.lower() for one in said)
+
+    def retry_url(self, code: str) -> str | None:
+        return None if code in _FINAL else self._retry
 
     def set_default_headers(self) -> None:
         super().set_default_headers()

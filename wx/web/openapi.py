@@ -7,7 +7,8 @@ from typing import Any
 from wx import __version__
 from wx.model import NoticeState
 from wx.service.api_keys import SCOPES
-from wx.service.outbox import FIELDS, RECIPIENTS, TEXT_CHARACTERS, URL_CHARACTERS, WISHES
+from wx.service.draft import FIELDS, TEXT_CHARACTERS, URL_CHARACTERS, WISHES
+from wx.service.outbox import RECIPIENTS
 from wx.service.reason import REASONS
 from wx.web.api import ApiHandler
 from wx.web.outbox import LISTED, MOST

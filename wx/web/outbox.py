@@ -7,7 +7,8 @@ from typing import Any
 from wx.errors import Refused
 from wx.model import Notice, NoticeState
 from wx.service import reason
-from wx.service.outbox import RECIPIENTS, Draft, Plan
+from wx.service.draft import Draft
+from wx.service.outbox import RECIPIENTS, Plan
 from wx.web.api import ApiHandler, Fields, rfc3339, wrong
 
 LISTED = 50  # notices in a list that does not say how many
