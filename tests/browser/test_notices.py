@@ -282,6 +282,8 @@ def test_what_was_cut_can_be_read_whole_in_wechat_or_signed_in(
 
     reader = visitor(width=390, user_agent=WECHAT)
     reader.goto(link[0])
+    # WeChat was asked who reads, without a word to the person; of that nothing is left to be seen.
+    expect(reader).to_have_url(re.compile(re.escape(link[0]) + "(#wechat_redirect)?$"))
     expect(reader.locator("[data-text]")).to_have_text(re.compile("59\\. volume-59"))
     assert reader.locator("[data-text]").inner_text() == LONG
     inside = reader.locator("[data-text] a")
@@ -294,6 +296,11 @@ def test_what_was_cut_can_be_read_whole_in_wechat_or_signed_in(
     expect(stranger.locator("main")).to_have_attribute("data-view", "outside")
     picture(stranger, "notice-outside-390")
     assert_nothing_sticks_out(stranger)
+    scan(phone, demo, "li", link[0])
+    other = phone.frame_locator("iframe")
+    expect(other.locator("[data-problem]")).to_contain_text(re.compile("发给别人|somebody else"))
+    expect(other.locator("[data-text], [data-retry]")).to_have_count(0)
+    picture(phone, "notice-of-another")
     desk.goto(link[0])
     expect(desk.locator("[data-text]")).to_have_text(re.compile("59\\. volume-59"))
     picture(desk, "notice-whole-1280")

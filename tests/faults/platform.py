@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.harness import percentile
-from tests.faults.site import Site, Verdict, open_site
+from tests.faults.site import CUSTOM, Site, Verdict, open_site
 from wx.simulator import faults
 
 REFUSING = "refusing"
@@ -65,7 +65,7 @@ async def outage(folder: Path, ways: Sequence[str], *, seconds: float, between: 
         mebibytes = site.resident()
         # Each try doubles the pause before the next.
         drained = await site.drained(seconds=60 + 3 * seconds)
-        verdict = site.judge(doubtful=False)
+        verdict = site.judge(unsure={CUSTOM})
         await site.stop()
         assert not site.errors(), site.errors()[:3]
         spent = percentile(site.spent, 99)

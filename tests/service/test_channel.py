@@ -185,16 +185,22 @@ def test_a_closed_way_is_passed_over_and_if_all_are_it_is_only_for_a_while() -> 
     assert way(text(), OPEN, known=Known({}, left, {CUSTOM})) == (TEMPLATE, "outside-window")
     assert way(text(), OPEN, known=Known({}, left, {TEMPLATE})) == (CUSTOM, "window")
     assert way(text(), SHUT, known=Known({}, left, {TEMPLATE})) == (SUBSCRIBE, "subscribed")
-    assert chosen(text(), OPEN, known=Known({}, {}, {CUSTOM, TEMPLATE})) == Choice("")
-    assert chosen(text(wish=TEMPLATE), OPEN, known=Known({}, left, {TEMPLATE})) == Choice("")
-    assert chosen(text(), SHUT, known=Known({}, {}, {TEMPLATE})) == Choice("")
+    assert chosen(text(), OPEN, known=Known({}, {}, {CUSTOM, TEMPLATE})) == Choice(
+        "", waits=(CUSTOM, TEMPLATE)
+    )
+    assert chosen(text(wish=TEMPLATE), OPEN, known=Known({}, left, {TEMPLATE})) == Choice(
+        "", waits=(TEMPLATE,)
+    )
+    assert chosen(text(), SHUT, known=Known({}, {}, {TEMPLATE})) == Choice("", waits=(TEMPLATE,))
 
 
 def test_what_is_in_doubt_stays_where_it_was_begun() -> None:
     doubt = {"doubt_at": NOW - 5, "channel": TEMPLATE, "why": "outside-window"}
     left = Known({}, LEFT)
     assert way(text(**doubt), OPEN, known=left) == (TEMPLATE, "outside-window")
-    assert chosen(text(**doubt), OPEN, known=Known({}, LEFT, {TEMPLATE})) == Choice("")
+    assert chosen(text(**doubt), OPEN, known=Known({}, LEFT, {TEMPLATE})) == Choice(
+        "", waits=(TEMPLATE,)
+    )
     assert way(card(**doubt), OPEN, known=Known({}, {"plain": 1})) == (TEMPLATE, "outside-window")
     gone = chosen(text(**doubt), OPEN, NO_TEMPLATE, left)
     assert (gone.channel, gone.reason) == ("", "no-template")
@@ -272,3 +278,16 @@ def test_a_field_that_is_wrong_by_now_is_named_and_nothing_is_sent() -> None:
     assert fits.channel == SUBSCRIBE, "the account's templates say nothing of subscriptions"
     odd = chosen(text(), SHUT, config(notice_template="plain:number1"))
     assert (odd.channel, odd.reason, odd.problem.split(":")[0]) == ("", "bad-field", "number1")
+
+
+# Channels that the account has no right to
+
+
+def test_who_may_not_send_chat_messages_takes_the_other_ways() -> None:
+    barred = Known({}, LEFT, barred={CUSTOM})
+    assert way(text(), OPEN, known=barred) == (TEMPLATE, "fell-over")
+    assert way(text(), OPEN, NO_TEMPLATE, barred) == (SUBSCRIBE, "subscribed")
+    nothing = Known({}, {}, barred={CUSTOM})
+    gone = chosen(text(), OPEN, NO_TEMPLATE, nothing)
+    assert (gone.channel, gone.reason) == ("", "no-right")
+    assert way(text(wish=CUSTOM), OPEN, known=barred) == (CUSTOM, "asked-for")

@@ -129,7 +129,7 @@ async def test_who_is_unknown_or_not_bound_is_named_and_nothing_is_kept(world: W
     world.rows("UPDATE accounts SET disabled_at = 1 WHERE name = 'off'")
     both = await refusal(world, "ann", "eve", "bob", "Off", "mallory", "BOB")
     assert (both.status, both.code) == (404, "unknown-account")
-    assert both.more == {"accounts": {"unknown": ["eve", "Off", "mallory"], "unbound": ["BOB"]}}
+    assert both.more == {"accounts": {"unknown": ["eve", "Off", "mallory"], "unbound": ["bob"]}}
     assert both.details["names"] == "eve, Off, mallory"
     unbound = await refusal(world, "ann", "bob")
     assert (unbound.status, unbound.code) == (409, "not-bound")

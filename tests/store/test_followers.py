@@ -343,9 +343,9 @@ def test_the_platform_s_word_that_somebody_left_holds_until_they_act(conn):
     number = act(conn, message()).id
     other = act(conn, message(), "o-li").id
     followers.mark_left(conn, number)
-    assert not followers.find(conn, number).reachable
-    assert followers.find(conn, other).reachable
-    assert act(conn, message(NOW + 1)).reachable
+    assert followers.find(conn, number).out_of_reach == "not-following"
+    assert followers.find(conn, other).out_of_reach == ""
+    assert act(conn, message(NOW + 1)).out_of_reach == ""
 
 
 def test_a_block_holds_until_a_later_act(conn):
@@ -353,11 +353,15 @@ def test_a_block_holds_until_a_later_act(conn):
     other = act(conn, message(), "o-li").id
     followers.mark_blocked(conn, number, at=NOW + 5)
     blocked = followers.find(conn, number)
-    assert (blocked.blocked_at, blocked.following, blocked.reachable) == (NOW + 5, True, False)
-    assert followers.find(conn, other).reachable
+    assert (blocked.blocked_at, blocked.following, blocked.out_of_reach) == (
+        NOW + 5,
+        True,
+        "blocked",
+    )
+    assert followers.find(conn, other).out_of_reach == ""
     for at in (NOW + 4, NOW + 5):
         assert act(conn, message(at)).blocked_at == NOW + 5
-    assert act(conn, message(NOW + 6)).reachable
+    assert act(conn, message(NOW + 6)).out_of_reach == ""
 
 
 def test_many_are_found_by_number_and_those_that_are_gone_are_left_out(conn):

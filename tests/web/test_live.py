@@ -11,6 +11,7 @@ from tornado.httpclient import HTTPClientError
 
 from tests import processes
 from tests.world import Desktop, Socket, World
+from wx.model import Account, Session
 from wx.service import outbox
 from wx.service.invites import Invites
 from wx.service.outbox import Draft
@@ -382,6 +383,42 @@ async def test_signing_out_ends_the_list_s_socket_and_the_stop_too(world: World)
     assert await socket.frame() is None and socket.connection.close_code == 4401
     await world.server.stop()
     assert await second.frame() is None and second.connection.close_code == 1001
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_session_that_ends_before_the_hub_knows_of_the_socket_gets_no_frame(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop = await world.bound()
+    find = live.LiveNotices.find_topic
+
+    async def sign_out(self: live.LiveNotices, session: Session, account: Account) -> str:
+        topic = await find(self, session, account)
+        await world.server.services.sessions.sign_out(session)
+        return topic
+
+    monkeypatch.setattr(live.LiveNotices, "find_topic", sign_out)
+    socket = await desktop.live(NOTICES)
+    assert await socket.frame() is None and socket.connection.close_code == 4401
+    await left(world, 0)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_no_change_is_told_to_a_session_that_is_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop = await world.bound()
+    await world.told("wang")
+    await world.delivered()
+    monkeypatch.setattr(world.server.services.sessions, "_audit", None)  # it looks too rarely
+    monkeypatch.setattr(live.LiveNotices, "pause", 0.0)
+    socket = await desktop.live(NOTICES)
+    assert await socket.frame()
+    world.clock.advance(7 * 86400 + 1)  # unused for so long
+    world.server.services.hub.publish(outbox.topic(1))
+    while await socket.frame():
+        pass
+    assert socket.connection.close_code == 4401
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -267,7 +267,7 @@ ELSEWHERE = {"bad-scope", "bad-recipient", "name-taken", "unknown-key", "notice-
 
 def test_every_code_that_is_raised_is_listed_and_every_listed_one_is_raised() -> None:
     codes = raised(
-        *("service/outbox.py", "service/api_keys.py"),
+        *("service/outbox.py", "service/draft.py", "service/api_keys.py"),
         *("web/api.py", "web/outbox.py", "web/bindings.py", "web/openapi.py"),
     )
     codes |= {_code(status) for status in MESSAGES} | {"storage-unavailable"}

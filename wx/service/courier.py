@@ -74,6 +74,7 @@ class _Turn:
     lines: list[tuple[int, str]] = field(default_factory=list)  # of the log
     after: list[Callable[[], None]] = field(default_factory=list)  # once it is on disk
     last: int = 0  # the number of the last notice that was kept
+    jump: float = 0.0  # of the wall clock, in seconds
 
 
 class Courier:
@@ -170,17 +171,16 @@ class Courier:
     async def _turn(self) -> bool:
         """Write down what came back, claim what is due, and send it; whether anything was done."""
         back, self._back = self._back, []
-        jump = self._jump()
         room = 0 if self._stopping else AT_ONCE - len(self._under_way)
         closed, barred = self._running_on(self._closed_until), self._running_on(self._barred_until)
-        work = partial(self._write, back, room, closed, frozenset(barred), jump)
+        work = partial(self._write, back, room, closed, frozenset(barred))
         try:
             turn = await self._database.write(work)
         except BaseException:
             self._back = back + self._back
             raise
         self._last = turn.last
-        if jump:
+        if jump := turn.jump:
             self._offset += jump
             log.warning("the clock has jumped by %.0f s: what waits goes by the new time", jump)
         if back:
@@ -217,12 +217,12 @@ class Courier:
         room: int,
         closed: Mapping[str, float],
         barred: Collection[str],
-        jump: float,
         conn: sqlite3.Connection,
     ) -> _Turn:
-        turn, now = _Turn(), self._clock.now()
-        if jump:
-            outbox.mark_shifted(conn, jump, last=self._last, now=now)
+        # Both here: the transaction may have waited, and the clock jumped meanwhile.
+        turn, now = _Turn(jump=self._jump()), self._clock.now()
+        if turn.jump:
+            outbox.mark_shifted(conn, turn.jump, last=self._last, now=now)
         for job in back:
             self._settle(conn, job, turn, now=now)
         for notice in outbox.mark_expired(conn, now=now):
