@@ -226,7 +226,7 @@ class Server:
             templates=templates,
             access_token=Credentials(keeper),
             hub=hub,
-            health=Health(store, keeper, hub),
+            health=Health(store, keeper, hub, self._courier),
         )
 
         async def housekeeping() -> None:

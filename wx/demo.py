@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 ACCOUNTS = ("ann", "bob")
 API_KEY = "demo"
+FILE = "demo.toml"  # the demo's configuration, for other verbs
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -86,7 +87,7 @@ async def run(
 
 def _config_file(data_dir: Path, keys: dict[str, str]) -> Path:
     """The demo's configuration, as a file that other verbs can be given."""
-    path = data_dir / config.FILE
+    path = data_dir / FILE
     lines = [f"{name} = {json.dumps(value)}" for name, value in keys.items()]
     path.write_text("\n".join([*lines, ""]), encoding="utf-8")
     return path
@@ -156,7 +157,7 @@ def _program() -> str:
 
 
 def _text(server: str, phone: str, password: str, api_key: str, data_dir: Path) -> str:
-    file = shlex.quote(str(data_dir / config.FILE))
+    file = shlex.quote(str(data_dir / FILE))
     return f"""
 wxbind demo
 

@@ -87,9 +87,9 @@ class Follower:
     def out_of_reach(self) -> str:
         """Why nothing that is sent can arrive, as far as is known: "blocked" or "not-following";
         "" where it can."""
-        if self.blocked_at is not None:
-            return "blocked"
-        return "not-following" if self.following is False else ""
+        if self.following is False:
+            return "not-following"
+        return "" if self.blocked_at is None else "blocked"
 
 
 class InviteState(StrEnum):

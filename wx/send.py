@@ -12,8 +12,8 @@ from wx.clock import Clock
 from wx.config import Config
 from wx.model import Notice, NoticeState
 from wx.service import reason
-from wx.service.hub import Hub
 from wx.service.draft import Draft
+from wx.service.hub import Hub
 from wx.service.outbox import Outbox, Plan
 from wx.service.templates import Templates
 from wx.store import database, server_key

@@ -78,11 +78,15 @@ def choose(
     return Choice("", waits=tuple(channel for channel, _ in ways))
 
 
-def window_open(follower: Follower, *, now: float) -> bool:
-    """Whether a customer-service message is let through, as far as is known (platform document,
-    4.4)."""
-    brief = follower.brief_left > 0 and follower.brief_ends_at > now
-    return brief or (follower.window_left > 0 and follower.window_ends_at > now)
+def long_window_open(follower: Follower, *, now: float) -> bool:
+    """Whether a customer-service message is let through because of one of theirs, as far as is
+    known (platform document, 4.4)."""
+    return follower.window_left > 0 and follower.window_ends_at > now
+
+
+def brief_window_open(follower: Follower, *, now: float) -> bool:
+    """The same because of a scan, a tap or following."""
+    return follower.brief_left > 0 and follower.brief_ends_at > now
 
 
 def _ways(
@@ -101,14 +105,17 @@ def _ways(
         yield from _ways_by_template(notice.wish, "asked-for", known, config)
     else:
         barred = CUSTOM in known.barred
-        if window_open(follower, now=now) and not barred:
+        if long_window_open(follower, now=now) and not barred:
             yield CUSTOM, "window"
         fell_over = barred or notice.errcode in WINDOW_SHUT
         why = "fell-over" if fell_over else "outside-window"
         yield from _ways_by_template(TEMPLATE, why, known, config)
         yield from _ways_by_template(SUBSCRIBE, "subscribed", known, config)
+        # A minute after a scan or a tap is short, and what comes by a template has a receipt.
+        if brief_window_open(follower, now=now) and not barred:
+            yield CUSTOM, "window"
         # Without the webhook nobody tells us of windows, so the platform has to be asked.
-        if not config.webhook_token and not fell_over:
+        if not config.webhook_token and not fell_over and config.notice_template is None:
             yield CUSTOM, "try-window"
 
 

@@ -103,6 +103,8 @@ class Courier:
         self._under_way: dict[int, asyncio.Task[None]] = {}  # by the notice's number
         self._back: list[_Job] = []  # came back, not written down yet
         self._closed_until: dict[str, float] = {}  # by channel, monotonic
+        self._closed_by: dict[str, int | None] = {}  # by channel: the platform's number for why
+        self._version: int | None = None  # of what other processes have written
         self._barred_until: dict[str, float] = {}
         self._offset = clock.now() - clock.monotonic()
         self._last = 0  # the number of the last notice by that offset
@@ -122,7 +124,20 @@ class Courier:
     async def look(self) -> None:
         """Look whether something is due: time alone wakes nobody, and neither does another
         process."""
+        version = await self._database.changed_elsewhere()
+        if version != self._version:
+            last = self._last
+            self._version = version
+            self._outbox.changed(
+                await self._database.read(lambda conn: outbox.list_accounts_after(conn, last))
+            )
         self._woken.set()
+
+    def pauses(self) -> dict[str, tuple[float, int | None]]:
+        """The channels that are closed for a while: for how many seconds more, and the platform's
+        number for why."""
+        left = self._running_on(self._closed_until)
+        return {channel: (seconds, self._closed_by[channel]) for channel, seconds in left.items()}
 
     async def close(self) -> None:
         """Begin nothing more, wait for what is under way, for a bounded time, and write it down."""
@@ -252,8 +267,9 @@ class Courier:
         if notice.expires_at <= now:
             self._end(conn, notice, NoticeState.EXPIRED, "expired", turn, now=now)
             return
-        if follower is None or not self._outbox.holds(conn, notice):
-            self._end(conn, notice, NoticeState.FAILED, "unbound", turn, now=now)
+        obstacle = self._outbox.obstacle(conn, notice)
+        if follower is None or obstacle:
+            self._end(conn, notice, NoticeState.FAILED, obstacle or "unbound", turn, now=now)
             return
         if self._in_doubt(notice, now=now):
             self._end(conn, notice, NoticeState.UNKNOWN, "doubt", turn, now=now)
@@ -268,7 +284,8 @@ class Courier:
             due_at = now + min(closed[one] for one in choice.waits) + _spread(30)
             if notice.doubt_at is not None:
                 due_at = min(due_at, notice.doubt_at + SURE_SECONDS + 1)
-            outbox.mark_put_off(conn, notice.number, due_at=due_at)
+            errcode = self._closed_by.get(choice.waits[0])
+            outbox.mark_put_off(conn, notice.number, due_at=due_at, errcode=errcode)
             return
         outbox.mark_channel(conn, notice.number, choice.channel, choice.why)
         turn.jobs.append(_Job(notice, follower, choice))
@@ -316,10 +333,10 @@ class Courier:
             self._sent(conn, job, turn, now=now)
             return
         error = job.error
-        if error is None or (error.remedy is Remedy.RETRY and not error.unsent):
+        if error is None or (error.errcode is None and not error.unsent):
             self._doubtful(conn, job, turn, now=now)
             return
-        if error.unsent or error.remedy is Remedy.NEW_ACCESS_TOKEN:
+        if error.unsent or error.remedy in (Remedy.RETRY, Remedy.NEW_ACCESS_TOKEN):
             self._again(conn, job, now=now)
             return
         if error.remedy is Remedy.PAUSE:
@@ -454,6 +471,7 @@ class Courier:
             else:
                 self._end(conn, notice, NoticeState.UNKNOWN, "doubt", turn, now=now)
                 log.warning("notice %s was on its way, and may have arrived", notice.id)
+        outbox.mark_resumed(conn, now=now)
         outbox.mark_next_due(conn, turn.followers, now=now)
 
     # The call
@@ -508,6 +526,7 @@ class Courier:
         elif error.errcode == DAY_QUOTA:
             seconds = _to_midnight(self._clock.now())
         self._closed_until[channel] = max(self._closed_until.get(channel, 0.0), now + seconds)
+        self._closed_by[channel] = error.errcode
         log.warning("sending as %s pauses for %.0f s: %s%s", channel, seconds, error, advice)
 
 

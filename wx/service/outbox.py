@@ -446,7 +446,7 @@ class Outbox:
         def work(conn: sqlite3.Connection) -> Page:
             notice = outbox.find(conn, notice_id)
             over = notice is None or now - notice.created_at > PAGE_SECONDS
-            if notice is None or over or not self.holds(conn, notice):
+            if notice is None or over or self.obstacle(conn, notice):
                 raise Refused(410, "notice-over", "This notice is no longer kept here.")
             text = notice.text or self._rendered(notice)
             if not text:
@@ -458,11 +458,14 @@ class Outbox:
 
         return await self._database.read(work)
 
-    def holds(self, conn: sqlite3.Connection, notice: Notice) -> bool:
-        """Whether the binding still holds without which the notice is nobody's business."""
+    def obstacle(self, conn: sqlite3.Connection, notice: Notice) -> str:
+        """Why a notice is nobody's business any more, by its stable name; "" where it still is."""
         if notice.binding_id is None:
-            return True
-        return bindings.is_present(conn, notice.binding_id)
+            return ""
+        if not bindings.is_present(conn, notice.binding_id):
+            return "unbound"
+        account = accounts.find(conn, notice.account_id)
+        return "" if account and account.disabled_at is None else "disabled"
 
     def _rendered(self, notice: Notice) -> str:
         """The fields of a template, as the chat shows them; "" once they are forgotten."""

@@ -19,13 +19,13 @@ REASONS = {
     ),
     "window-closed": Explanation(
         "WeChat lets through a chat message only within 48 hours of one of theirs.",
-        "They have not written to the account lately, and there is no other way to reach them.",
-        "Ask them to write to the account, or set notice_template.",
+        "They have not written to the account lately.",
+        "Ask them to write to the account, or let it go as a template: set notice_template.",
     ),
     "window-full": Explanation(
         "WeChat lets through no more chat messages for now.",
-        "Five are allowed after each message of theirs, and there is no other way to reach them.",
-        "Ask them to write to the account again, or set notice_template.",
+        "Five are allowed after each message of theirs.",
+        "Ask them to write to the account, or let it go as a template: set notice_template.",
     ),
     "no-right": Explanation(
         "The WeChat account may not send chat messages.",
@@ -47,6 +47,11 @@ REASONS = {
         "It happened while the notice was waiting.",
         "Bind the account, and send it again.",
     ),
+    "disabled": Explanation(
+        "The account is disabled.",
+        "It happened while the notice was waiting.",
+        "Enable it with: wxbind account enable NAME",
+    ),
     "expired": Explanation(
         "It could not be sent in time.",
         "WeChat could not be reached, or the day's quota was used up, or an earlier notice waited.",
@@ -54,7 +59,7 @@ REASONS = {
     ),
     "doubt": Explanation(
         "It may have arrived, or not.",
-        "The connection ended before WeChat said whether it took it.",
+        "WeChat did not say clearly whether it took it.",
         "Look at the chat before it is sent again.",
     ),
     "bad-field": Explanation(
@@ -83,7 +88,12 @@ REASONS = {
         "Ask its owner to log in and to scan the code.",
     ),
 }
-# What the platform is slow or silent about is told as it is waited for.
+# What is waited for is told, too.
+BEHIND = Explanation(
+    "An earlier notice to the same person has to leave first.",
+    "They leave in the order that they came in.",
+    "Look what the earlier one waits for.",
+)
 WAITING = Explanation(
     "WeChat could not be reached.",
     "There was no usable answer.",
@@ -98,6 +108,8 @@ def explain(one: Notice | Plan) -> Explanation | None:
         return REASONS[one.reason]
     if one.errcode is not None:
         return errcode.explain(one.errcode)
-    if isinstance(one, Notice) and one.state is NoticeState.QUEUED and one.attempts:
-        return WAITING
+    if isinstance(one, Notice) and one.state is NoticeState.QUEUED:
+        if one.due_at is None:
+            return BEHIND
+        return WAITING if one.attempts else None
     return None

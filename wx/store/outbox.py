@@ -219,12 +219,30 @@ def mark_again(
     )
 
 
-def mark_put_off(conn: sqlite3.Connection, number: int, *, due_at: float) -> None:
-    """A notice that was taken up leaves later, without a call."""
+def mark_put_off(
+    conn: sqlite3.Connection, number: int, *, due_at: float, errcode: int | None = None
+) -> None:
+    """A notice that was taken up leaves later, without a call.
+
+    Args:
+        errcode: the platform's number for why.
+    """
     conn.execute(
-        "UPDATE outbox SET state = 'queued', due_at = min(?, expires_at) WHERE number = ?",
-        (due_at, number),
+        """UPDATE outbox SET state = 'queued', due_at = min(?, expires_at), errcode = ?
+            WHERE number = ?""",
+        (due_at, errcode, number),
     )
+
+
+def mark_resumed(conn: sqlite3.Connection, *, now: float) -> None:
+    """What was put off may leave now: whether its way is open again, the first call tells."""
+    conn.execute("UPDATE outbox SET due_at = ? WHERE due_at > ?", (now, now))
+
+
+def list_accounts_after(conn: sqlite3.Connection, number: int) -> set[int]:
+    """The accounts of the notices that came after the one with this number."""
+    rows = conn.execute("SELECT DISTINCT account_id FROM outbox WHERE number > ?", (number,))
+    return {row["account_id"] for row in rows}
 
 
 def mark_settled(

@@ -7,8 +7,8 @@ from wx.config import Config
 from wx.errors import Refused
 from wx.model import Binding, InviteState, Profile
 from wx.service.codes import OAUTH, SCAN
-from wx.service.invites import View
 from wx.service.draft import Draft
+from wx.service.invites import View
 from wx.web import notice, qr
 from wx.web.base import ANY, Base, Page, one
 

@@ -43,6 +43,11 @@ class Ready(Base):
         if "verbose" in self.request.query_arguments and (stolen := health.stolen_today()):
             cure = errcode.explain(errcode.NOT_LATEST).cure
             lines.append(f"access token replaced by another program today: {stolen}. {cure}\n")
+        if "verbose" in self.request.query_arguments:
+            lines += [
+                f"sending as {channel} pauses for {seconds:.0f} s{errcode.clause(why)}\n"
+                for channel, (seconds, why) in health.pauses().items()
+            ]
         self.finish("".join(lines))
 
 
@@ -112,6 +117,12 @@ class _Collector:
                 "wxbind_notices_waiting", "Notices that have still to leave", self._waiting
             )
         health = self._site.services.health
+        paused = GaugeMetricFamily(
+            "wxbind_sending_paused", "Seconds that a channel still pauses", labels=["channel"]
+        )
+        for channel, (seconds, _) in health.pauses().items():
+            paused.add_metric([channel], seconds)
+        yield paused
         yield GaugeMetricFamily(
             "wxbind_live_sockets", "Waiting browsers", value=float(health.waiting())
         )
