@@ -182,7 +182,7 @@ async def test_who_left_and_came_back_is_told_again(world: World) -> None:
     before = len(chat)
     await desktop.post("/bind/remove")
     await world.rest()
-    assert [one.kind for one in chat[before:]] == ["text"]
+    assert [one.kind for one in chat[before:]] == ["template"]
 
 
 @pytest.mark.gen_test(timeout=20)

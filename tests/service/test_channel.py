@@ -9,7 +9,7 @@ from wx import config as configuration
 from wx.clock import when
 from wx.config import Config
 from wx.model import Follower, Notice, Profile, Template
-from wx.service.channel import CUSTOM, SUBSCRIBE, TEMPLATE, Choice, Known, choose, window_open
+from wx.service.channel import CUSTOM, SUBSCRIBE, TEMPLATE, Choice, Known, choose
 
 NOW = 1_800_000_000.0
 PAGE = "https://wx.example.com/n/secret"
@@ -88,7 +88,19 @@ def way(one: Notice, who: Follower, cfg: Config = WHOLE, known: Known = NOTHING)
 def test_the_window_is_open_while_one_kind_has_both_time_and_count(
     changes: dict[str, object], opens: bool
 ) -> None:
-    assert window_open(follower(**changes), now=NOW) is opens
+    expected = (CUSTOM, "window") if opens else ("", "window")
+    found = way(text(), follower(**changes), BARE)
+    assert (found[0], found[1].split("-")[0]) == expected
+
+
+@pytest.mark.parametrize("barred", [(), (CUSTOM,)])
+def test_the_minute_after_a_scan_is_taken_where_there_is_no_template(barred: tuple[str]) -> None:
+    scanned = follower(brief_left=3, brief_ends_at=NOW + 60)
+    left = Known({}, LEFT, barred=barred)
+    assert way(text(), scanned, WHOLE, left)[0] == TEMPLATE
+    assert way(text(), scanned, NO_TEMPLATE, left) == (SUBSCRIBE, "subscribed")
+    alone = way(text(), scanned, BARE, Known({}, {}, barred=barred))
+    assert alone == (("", "no-right") if barred else (CUSTOM, "window"))
 
 
 # A text by itself
@@ -138,7 +150,7 @@ def test_a_full_window_and_a_closed_one_are_told_apart() -> None:
 def test_who_left_or_blocked_has_no_way_at_all(one: Notice) -> None:
     assert way(one, replace(OPEN, following=False)) == ("", "not-following")
     assert way(one, replace(OPEN, blocked_at=NOW)) == ("", "blocked")
-    assert way(one, replace(OPEN, following=False, blocked_at=NOW)) == ("", "blocked")
+    assert way(one, replace(OPEN, following=False, blocked_at=NOW)) == ("", "not-following")
     assert chosen(one, replace(OPEN, following=True)).channel
     assert chosen(one, replace(OPEN, following=None)).channel
 

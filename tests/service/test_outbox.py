@@ -804,7 +804,7 @@ async def test_who_has_left_is_not_even_called_and_hears_again_once_they_are_bac
     await world.simulator.phone("wang").follow()
     await world.simulator.pushes.settled()
     one = await sent(world)
-    assert (one.state, one.channel, one.why) == ("sent", "custom", "window")
+    assert (one.state, one.channel, one.why) == ("sent", "template", "outside-window")
 
 
 # Windows and subscriptions, as the platform tells of them

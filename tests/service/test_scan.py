@@ -418,9 +418,8 @@ async def test_with_digits_a_scan_alone_binds_nobody_and_the_typed_digits_do(
     assert await types(desktop, invite, f" {digits[:3]} {digits[3:]}") == 200
     assert bindings(world) == [("ann", "li")]
     assert history(world) == [("bound", "scan", "ann")]
-    # The scan lets a few chat messages through, so it needs no template.
     told = (await world.told("li", 2))[-1]
-    assert told.kind == "text" and "/undo/" in told.text
+    assert told.kind == "template" and "/undo/" in told.url
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -322,6 +322,8 @@ async def test_in_wechat_the_platform_says_who_reads_once_an_hour_and_asks_nobod
     for path in paths:
         assert "for ann alone" in (await read(world, path)).text
     assert world.simulator.calls[EXCHANGE] == exchanges + 1
+    headers = {"Cookie": phone.browser.jar.header(world.base)}
+    assert (await world.look(path, headers=headers)).code == 403, "what is WeChat's stays there"
     assert phone.browser.jar.get(world.base, "session") is None
     world.clock.advance(3601)
     assert "for ann alone" in (await read(world, paths[0])).text

@@ -253,12 +253,12 @@ def raised(*files: str) -> set[str]:
         tree = ast.parse((ROOT / "wx" / file).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             name = getattr(getattr(node, "func", None), "id", "") if node else ""
-            if not isinstance(node, ast.Call) or name not in ("Refused", "_bad"):
+            if not isinstance(node, ast.Call) or name not in ("Refused", "wrong"):
                 continue
             at = 1 if name == "Refused" else 0
             if len(node.args) > at and isinstance(node.args[at], ast.Constant):
                 found.add(str(node.args[at].value))
-    return found
+    return {code for code in found if re.fullmatch("[a-z-]+", code)}
 
 
 # What the same files refuse elsewhere: on the command line, and on the page of a notice.

@@ -1,6 +1,8 @@
 """The access token: fetched by one at a time, kept while it lasts, replaced before it ends."""
 
 import asyncio
+import contextlib
+import itertools
 import logging
 
 import pytest
@@ -213,6 +215,206 @@ async def test_a_thief_who_comes_again_is_told_of_once_an_hour(simulator, keeper
     told, refusals = thefts(caplog)
     assert ["(1 today)" in one or "(7 today)" in one for one in told] == [True, True]
     assert len(refusals) == 7
+
+
+# A storm: new ones are refused too
+
+SEND = "/cgi-bin/message/custom/send"
+
+
+class Storm:
+    """Callers whose access tokens are all refused; nobody waits in real time."""
+
+    def __init__(self, keepers, platform, clock, monkeypatch):
+        monkeypatch.setattr(module, "WAIT_SECONDS", 0)
+        monkeypatch.setattr(platform, "reply", self._reply)
+        self.keeper = keepers(base=platform.base)
+        self.fetched_at = []
+        self._clock = clock
+
+    async def _reply(self, handler):
+        self.fetched_at.append(self._clock.monotonic())
+        handler.write({"access_token": f"t{len(self.fetched_at)}", "expires_in": 7200})
+
+    async def call(self):
+        """One caller, who is refused with the token that it gets."""
+        token = await self.keeper.get()
+        await self.keeper.replace(token, 40001, "invalid credential")
+
+    @property
+    def pauses(self):
+        """Seconds between the fetches."""
+        return [after - at for at, after in itertools.pairwise(self.fetched_at)]
+
+
+@pytest.fixture
+def storm(keepers, platform, clock, monkeypatch):
+    return Storm(keepers, platform, clock, monkeypatch)
+
+
+async def lasts(storm, clock, seconds, *, step, timer=True):
+    """Let callers come every ``step`` seconds, as the timer does, and be refused."""
+    for _ in range(int(seconds / step)):
+        with contextlib.suppress(PlatformError):
+            await storm.call()
+        clock.advance(step)
+        if timer:
+            await storm.keeper.refresh_if_due()
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_each_new_one_that_does_not_help_doubles_the_pause_before_the_next(storm, clock):
+    await lasts(storm, clock, 3600, step=1)
+    assert storm.pauses[:10] == [2, 4, 8, 16, 32, 64, 128, 256, 512, 600]
+    assert set(storm.pauses[10:]) == {600}
+
+
+@pytest.mark.parametrize("timer", [True, False])
+@pytest.mark.parametrize("step", [3, 30, 59, 61, 90, 431, 601])
+@pytest.mark.gen_test(timeout=60)
+async def test_a_day_of_refusals_does_not_take_the_day_s_fetches(storm, clock, step, timer):
+    await lasts(storm, clock, 86400, step=step, timer=timer)
+    assert len(storm.fetched_at) < 200
+    assert storm.keeper._fetches.maxlen == 200
+
+
+@pytest.mark.gen_test
+async def test_while_a_long_pause_runs_callers_are_refused_at_once(
+    simulator, keeper, client, clock, io_loop
+):
+    await keeper.get()
+    clock.advance(1000)
+    simulator.faults.answer(SEND, errcode=40001, times=None)
+    before = simulator.calls[STABLE]
+    for number in range(2):
+        with pytest.raises(PlatformError) as caught:
+            await client.post(SEND, {})
+        assert (caught.value.path, caught.value.unsent) == (SEND, False)
+        assert caught.value.remedy is Remedy.NEW_ACCESS_TOKEN
+        assert simulator.calls[STABLE] == before + number + 1, "one fetch, one new try"
+        clock.advance(4)
+    clock.advance(-3)
+    sent = simulator.calls[SEND]
+    began = io_loop.time()
+    for _ in range(3):  # the first is refused by the platform, the others have no token
+        with pytest.raises(PlatformError) as caught:
+            await client.post(SEND, {})
+        assert (caught.value.path, caught.value.unsent) == (STABLE, True)
+        assert (caught.value.remedy, caught.value.errcode) == (Remedy.RETRY, 40001)
+        assert "invalid credential" in caught.value.errmsg
+    assert io_loop.time() - began < 1
+    assert not keeper.held
+    assert (simulator.calls[SEND], simulator.calls[STABLE]) == (sent + 1, before + 2)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_pause_of_a_few_seconds_is_waited_for(
+    simulator, keeper, clock, monkeypatch, io_loop
+):
+    monkeypatch.setattr(module, "FETCH_PAUSE_SECONDS", 0.1)
+    token = await keeper.get()
+    began = io_loop.time()
+    for _ in range(3):
+        token = await keeper.replace(token, 40001)
+        clock.advance(0.001)
+    assert 0.69 <= io_loop.time() - began < 2
+    assert simulator.calls[STABLE] == 4
+
+
+@pytest.mark.gen_test
+async def test_a_good_one_heals_within_one_pause(storm, clock):
+    await lasts(storm, clock, 3600, step=1)
+    assert not storm.keeper.held
+    count = len(storm.fetched_at)
+    # Nobody asks: the timer fetches when the pause ends.
+    for _ in range(600):
+        clock.advance(1)
+        await storm.keeper.refresh_if_due()
+    assert storm.keeper.held and len(storm.fetched_at) == count + 1
+    good = await storm.keeper.get()
+    storm.keeper.accepted(good)
+    await storm.keeper.refresh_if_due()
+    assert await storm.keeper.get() == good
+    assert len(storm.fetched_at) == count + 1
+
+
+@pytest.mark.gen_test
+async def test_one_that_has_helped_brings_the_short_pause_back(storm, clock):
+    await lasts(storm, clock, 3600, step=1)
+    clock.advance(600)
+    token = await storm.keeper.get()
+    clock.advance(59)
+    storm.keeper.accepted(token)
+    with pytest.raises(PlatformError):
+        await storm.keeper.replace(token, 40001)
+    clock.advance(600)
+    token = await storm.keeper.get()
+    storm.keeper.accepted("another")
+    clock.advance(60)
+    storm.keeper.accepted(token)
+    count = len(storm.fetched_at)
+    assert await storm.keeper.replace(token, 40001) != token
+    assert len(storm.fetched_at) == count + 1
+    await lasts(storm, clock, 100, step=1)
+    assert storm.pauses[count:][:4] == [2, 4, 8, 16]
+
+
+@pytest.mark.gen_test
+async def test_a_call_that_is_answered_proves_the_access_token(
+    simulator, keeper, client, clock, monkeypatch
+):
+    openid = simulator.world.people["wang"].openid
+    first = await keeper.get()
+    clock.advance(60)
+    simulator.faults.answer("/cgi-bin/user/info", errcode=40001, times=1)
+    await client.get("/cgi-bin/user/info", {"openid": openid})
+    keeper._in_vain = 5
+    await client.get("/cgi-bin/user/info", {"openid": openid})
+    assert keeper._in_vain == 5, "it is new"
+    clock.advance(60)
+    await client.get("/cgi-bin/user/info", {"openid": openid})
+    assert keeper._in_vain == 0
+    simulator.faults.kill_access_tokens()
+    assert await keeper.replace(await keeper.get(), 40001) != first
+
+
+@pytest.mark.gen_test
+async def test_a_fetch_that_fails_in_a_storm_is_tried_again_like_any_other(
+    storm, platform, clock, monkeypatch
+):
+    await lasts(storm, clock, 3600, step=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(platform, "reply", {"errcode": -1, "errmsg": "system error"})
+        clock.advance(600)
+        await storm.keeper.refresh_if_due()
+        with pytest.raises(PlatformError) as caught:
+            await storm.keeper.get()
+        assert caught.value.errcode == -1
+    clock.advance(3)
+    await storm.keeper.refresh_if_due()
+    assert storm.keeper.held
+
+
+@pytest.mark.gen_test
+async def test_a_storm_is_told_of_once_in_full_and_once_for_each_pause(storm, clock, caplog):
+    caplog.set_level(logging.INFO)
+    await lasts(storm, clock, 3600, step=1)
+    lines = [one for one in caplog.records if "refuses new access tokens too" in one.getMessage()]
+    assert len(lines) == len(storm.fetched_at)
+    assert all(one.levelno == logging.WARNING for one in lines)
+    told = [one.getMessage() for one in lines]
+    cures = [one for one in told if "stable_token" in one and "check app_secret" in one]
+    assert cures == told[:1], "what to do about it"
+    assert "6 in a row: none is held, and the next is fetched in 64 s" in told[5]
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == lines
+    caplog.clear()
+    clock.advance(600)
+    token = await storm.keeper.get()
+    clock.advance(100)
+    storm.keeper.accepted(token)
+    await lasts(storm, clock, 20, step=1)
+    told = [one.getMessage() for one in caplog.records if "too" in one.getMessage()]
+    assert ["check app_secret" in one for one in told] == [True, False, False, False]
 
 
 @pytest.mark.gen_test

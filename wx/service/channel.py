@@ -199,5 +199,6 @@ def _dressed(
         template_id=template_id,
         fields=fields,
         cut=cut,
-        url=page() if cut else notice.url,
+        # An undo link of ours is worth more than the end of a sentence.
+        url=page() if cut and not notice.hidden else notice.url,
     )

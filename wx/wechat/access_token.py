@@ -15,7 +15,10 @@ log = logging.getLogger(__name__)
 
 FETCH_SECONDS = 15
 EARLY_SECONDS = 240  # `stable_token` mints the next one in the last five minutes (1.2)
-FETCH_PAUSE_SECONDS = 2  # between two fetches
+FETCH_PAUSE_SECONDS = 2  # between two fetches; doubled for each new one that did not help
+LONGEST_PAUSE_SECONDS = 600  # so that not even a day of that takes the day's fetches
+WAIT_SECONDS = 5  # of a pause, that callers are kept waiting
+PROVEN_SECONDS = 60  # of age, at which an access token that is taken has helped
 FETCHES_PER_DAY = 200  # the smallest quota of the platform's accounts (0)
 RETRY_SECONDS = (2, 5, 15, 30, 60)  # after a failed refresh; then the last again and again
 OVERLAP_SECONDS = 300  # in which the platform retires an access token by itself (1.2)
@@ -52,6 +55,10 @@ class AccessTokenKeeper:
         self._failures = 0
         self._failure: PlatformError | None = None
         self._fetching: asyncio.Task[str] | None = None
+        self._proven = False  # the present one was taken when it was not new any more
+        self._in_vain = 0  # how many in a row were refused before that
+        self._refusal: tuple[int | None, str] = (None, "")  # the last one, for callers
+        self._slow_said = False
         self.stolen = 0
         self._stolen_day = 0
         self._stolen_in_day = 0
@@ -84,25 +91,38 @@ class AccessTokenKeeper:
         token = await self.get()
         return token, max(0, int(self._ends_at - self._clock.monotonic()))
 
-    async def replace(self, failed: str, refusal: int | None = None) -> str:
+    async def replace(self, failed: str, refusal: int | None = None, errmsg: str = "") -> str:
         """The access token that takes the place of ``failed``, which the platform refused.
 
         Fetches only if ``failed`` is still the one that is held: of a thousand callers whose token
-        died together, one fetches (platform document, 1.4).
+        died together, one fetches (platform document, 1.4). Where new ones are refused too, the
+        pauses between two fetches grow, and callers are refused at once meanwhile.
 
         Args:
             refusal: the platform's number, which tells who is to blame.
+            errmsg: the platform's text.
 
         Raises:
             PlatformError: none could be had.
         """
         if self._token == failed:
+            self._token = ""
+            self._refusal = refusal, errmsg
+            if not self._proven:
+                self._in_vain += 1
+            slowed = self._slow_down()
             if self._is_theft(refusal):
                 self._count_theft()
-            else:
+            elif not slowed:
                 log.warning("the platform refused the access token: fetching another")
-            self._token = ""
         return await self.get()
+
+    def accepted(self, token: str) -> None:
+        """The platform has taken ``token``: one that still works when it is not new any more has
+        helped, and the next may be fetched without delay."""
+        age = self._clock.monotonic() - self._last_fetch_at
+        if token == self._token and age >= PROVEN_SECONDS:
+            self._proven, self._in_vain, self._slow_said = True, 0, False
 
     async def refresh_if_due(self) -> None:
         """Fetch the next access token if it is time. Never raises for the platform's failures:
@@ -125,6 +145,30 @@ class AccessTokenKeeper:
         if self._fetching:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _slow_down(self) -> bool:
+        """Whether the next fetch has to wait for longer than callers do; said once, and then once
+        for each pause."""
+        seconds = self._slowed()
+        if seconds <= WAIT_SECONDS or self._fetching:
+            return False
+        # Nobody may be there to ask for it when the pause ends.
+        self._refresh_at = self._clock.monotonic() + seconds
+        log.warning(
+            "the platform refuses new access tokens too, %d in a row: none is held, and the next "
+            "is fetched in %.0f s%s",
+            self._in_vain,
+            seconds,
+            "" if self._slow_said else errcode.clause(self._refusal[0]),
+        )
+        self._slow_said = True
+        return True
+
+    def _slowed(self) -> float:
+        """Seconds until the next fetch, as far as it waits because others did not help."""
+        doublings = max(0, min(self._in_vain, 20) - 1)
+        pause = min(FETCH_PAUSE_SECONDS * 2**doublings, LONGEST_PAUSE_SECONDS)
+        return self._last_fetch_at + pause - self._clock.monotonic()
 
     def _is_theft(self, refusal: int | None) -> bool:
         """Whether the platform's refusal means that another program has fetched one."""
@@ -165,7 +209,8 @@ class AccessTokenKeeper:
         """Seconds to wait before the next fetch.
 
         Raises:
-            PlatformError: the last one failed a moment ago, or the day's quota is used up.
+            PlatformError: the last one failed a moment ago, or several were refused and the next
+                has to wait for long, or the day's quota is used up.
         """
         now = self._clock.monotonic()
         pause = max(0.0, self._last_fetch_at + FETCH_PAUSE_SECONDS - now)
@@ -178,6 +223,12 @@ class AccessTokenKeeper:
                 f"{FETCHES_PER_DAY} access tokens in a day: another program may be taking them",
                 path=self._path,
             )
+        if self._failure:
+            return pause
+        pause = max(pause, self._slowed())
+        if pause > WAIT_SECONDS:
+            number, errmsg = self._refusal
+            raise PlatformError(Remedy.RETRY, number, errmsg, path=self._path)
         return pause
 
     def _fetched(self, task: "asyncio.Task[str]") -> None:
@@ -210,7 +261,7 @@ class AccessTokenKeeper:
             raise self._failure from None
         failpoint.here("token-before-store")
         self._failure, self._failures = None, 0
-        self._token = token
+        self._token, self._proven = token, False
         self._ends_at = self._last_fetch_at + lifetime
         # Short lifetimes (the rest of a shared token's) are used to their half at least.
         self._refresh_at = self._last_fetch_at + max(lifetime - EARLY_SECONDS, lifetime / 2)

@@ -37,13 +37,19 @@ class Client:
     async def _call(self, send: _Send) -> dict[str, Any]:
         token = await _had(self._access_token.get())
         try:
-            return await send({"access_token": token})
+            return await self._sent(send, token)
         except PlatformError as error:
             if error.remedy is not Remedy.NEW_ACCESS_TOKEN:
                 raise
-            refusal = error.errcode
-        token = await _had(self._access_token.replace(token, refusal))
-        return await send({"access_token": token})
+            refusal, errmsg = error.errcode, error.errmsg
+        token = await _had(self._access_token.replace(token, refusal, errmsg))
+        return await self._sent(send, token)
+
+    async def _sent(self, send: _Send, token: str) -> dict[str, Any]:
+        """The answer; the keeper hears of it if the platform took the access token."""
+        found = await send({"access_token": token})
+        self._access_token.accepted(token)
+        return found
 
 
 async def _had(access_token: Awaitable[str]) -> str:
