@@ -207,7 +207,7 @@ class Server:
             followers=Followers(store, clock, config, users, bindings, outbox, background),
             scans=Scans(config, hub, invites, bindings, speech),
             replies=Replies(config, bindings, speech),
-            receipts=Receipts(outbox),
+            receipts=Receipts(config, outbox),
             background=background,
             key=key,
         )

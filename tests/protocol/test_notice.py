@@ -245,7 +245,7 @@ def test_unknown_and_missing_fields_are_named():
     )
     assert refused(lambda: fit({"thing1": "a"}, sheet)) == (
         "time2",
-        "The template needs this field too.",
+        "It is missing: the template needs all of its fields.",
     )
     assert refused(lambda: fit({"thing1": "a", "time2": "soon"}, sheet))[0] == "time2"
     assert refused(lambda: fit({"thing1": "a", "time2": ""}, sheet)) == ("time2", "It is empty.")

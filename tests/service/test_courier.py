@@ -37,6 +37,7 @@ from tests.service.sending import (
 )
 from tests.world import World
 from wx.errors import StorageUnavailable
+from wx.protocol import errcode
 from wx.service import courier as module
 from wx.service import reason
 
@@ -1287,3 +1288,93 @@ async def test_receipts_and_sends_are_counted_with_their_channel(world: World) -
         ("template", "delivered"): 1,
     }
     assert world.simulator.calls[TEMPLATES] >= 1
+
+
+# What a second look has found
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("ends", ["unfollow", "unbind", "refusal", "blocked"])
+async def test_what_may_have_arrived_is_not_called_failed_by_what_comes_after(
+    world: World, ends: str
+) -> None:
+    await open_quietly(world)
+    world.simulator.faults.cut_reply(TEMPLATE)
+    notice_id = await put_one(world)
+    await world.simulator.called(TEMPLATE)
+    await rest(world)
+    assert (await found(world, notice_id)).doubt_at is not None
+    if ends == "unfollow":
+        await world.simulator.phone("wang").unfollow()
+        await world.simulator.pushes.settled()
+    elif ends == "unbind":
+        world.rows("UPDATE bindings SET ended_at = 5")
+    elif ends == "refusal":
+        world.simulator.faults.answer(TEMPLATE, errcode=47003)
+    else:
+        world.simulator.faults.answer(TEMPLATE, errcode=43004)
+    await later(world, 2)
+    assert await stands(world, notice_id) == ("unknown", "doubt")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_account_without_the_right_to_chat_messages_takes_the_template(
+    world: World,
+) -> None:
+    await open_quietly(world)
+    await writes(world)
+    world.simulator.faults.answer(CUSTOM, errcode=48001, times=None)
+    for _ in range(2):
+        one = await sent(world)
+        assert (one.state, one.channel, one.why) == ("sent", "template", "fell-over")
+    assert world.simulator.calls[CUSTOM] == 1, "it is not asked each time"
+    asked_for = await sent(world, wish="custom")
+    assert (asked_for.state, asked_for.reason, asked_for.errcode) == ("failed", "platform", 48001)
+    world.clock.advance(HOUR)
+    await writes(world)
+    await sent(world)
+    assert world.simulator.calls[CUSTOM] == 3, "the right may have been given meanwhile"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_account_that_is_disabled_meanwhile_gets_no_call(world: World) -> None:
+    await open_quietly(world)
+    world.simulator.faults.answer(TEMPLATE, errcode=45011)
+    one = await sent(world)
+    world.rows("UPDATE accounts SET disabled_at = 5 WHERE name = 'ann'")
+    calls = world.simulator.calls[TEMPLATE]
+    await later(world, 91)
+    assert await stands(world, one.id) == ("failed", "disabled")
+    assert world.simulator.calls[TEMPLATE] == calls
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_waits_for_a_quota_says_so_and_a_restart_asks_again(world: World) -> None:
+    await open_quietly(world)
+    names = await crowd(world, 2)
+    world.simulator.faults.answer(TEMPLATE, errcode=45009)
+    first = await sent(world)
+    (second,) = await put(world, names[0])
+    await rest(world)
+    for notice_id in (first.id, second.id):
+        one = await found(world, notice_id)
+        assert (one.state, one.errcode) == ("queued", 45009)
+        assert reason.explain(one) == errcode.explain(45009)
+    assert (await found(world, second.id)).attempts == 0, "no call was made for it"
+    (seconds, why), *_ = courier(world).pauses().values()
+    assert seconds > 60 and why == 45009
+    verbose = (await world.look("/readyz?verbose")).body.decode()
+    assert "sending as template pauses for" in verbose and errcode.explain(45009).cure in verbose
+    metrics = (await world.look("/metrics")).body.decode()
+    assert 'wxbind_sending_paused{channel="template"}' in metrics
+    await world.restart_server()
+    await rest(world)
+    assert [(await found(world, each)).state for each in (first.id, second.id)] == ["sent"] * 2
+    assert courier(world).pauses() == {}
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_where_no_call_was_made_none_is_counted(world: World) -> None:
+    await open_quietly(world, notice_template="")
+    one = await sent(world)
+    assert (one.state, one.reason, one.attempts) == ("failed", "window-closed", 0)

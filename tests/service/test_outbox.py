@@ -1,6 +1,7 @@
 """The outbox: what it takes, what it refuses, its pages, and what the platform tells."""
 
 import asyncio
+import sqlite3
 import time
 from dataclasses import replace
 from typing import Any
@@ -31,12 +32,13 @@ from tests.service.sending import (
     written,
 )
 from tests.service.test_templates import read
-from tests.world import World
+from tests.world import PASSWORD, World
 from wx.errors import Refused, StorageUnavailable
-from wx.model import Account, ApiKey, NoticeState
+from wx.model import Account, ApiKey, Browser, NoticeState
+from wx.service.hub import Hub
 from wx.service.outbox import Draft, Outbox, topic
 from wx.service.templates import Templates
-from wx.store import accounts, database
+from wx.store import accounts, database, followers, subscriptions
 from wx.store.database import Database
 
 HOUR, DAY = 3600, 86400
@@ -1023,3 +1025,96 @@ async def test_no_text_and_no_link_of_a_notice_is_logged(world: World, ear: Ear)
     world.simulator.faults.answer(CUSTOM, errcode=-1)
     await sent(world, text="the red fox", wish="custom")
     assert not [line for line in ear.lines if "red fox" in line or "/quick" in line]
+
+
+# What a second look has found
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_repeat_is_the_same_though_the_notice_would_no_longer_be_taken(
+    world: World,
+) -> None:
+    """Templates may be known only now, and settings may have changed."""
+    world.simulator.faults.answer(TEMPLATES, errcode=-1, times=None)
+    await world.reconfigure()
+    await join(world)
+    ci = await key(world)
+    card = {"template_id": world.simulator.template_id, "fields": {"thing1": "x"}}
+    (first,) = await put(world, key=ci, idempotency="once", **card)
+    world.simulator.faults.clear()
+    world.clock.advance(HOUR)
+    await world.server.services.templates.refresh_if_due()
+    assert (await refusal(world, **card)).code == "bad-field"
+    (again,) = await put(world, key=ci, idempotency="once", **card)
+    assert again.id == first.id
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_name_is_found_however_its_letters_are_composed(world: World) -> None:
+    await join(world, "jos\u00e9", "wang")
+    (one,) = await put(world, "jose\u0301", "JOS\u00c9")
+    assert one.account == "jos\u00e9"
+    assert [plan.reason for plan in await door(world).plan(["jose\u0301"], Draft(text="x"))] == [""]
+    assert [each.id for each in await door(world).newest(to="jose\u0301")] == [one.id]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_those_that_fail_at_once_are_counted_and_logged(world: World, ear: Ear) -> None:
+    await world.open_webhook(rules=SILENT, bind_route="oauth")
+    await join(world)
+    await world.simulator.phone("wang").unfollow()
+    await world.simulator.pushes.settled()
+    notice_id = await put_one(world)
+    assert door(world).settled["", NoticeState.FAILED] == 1
+    assert [line for line in ear.lines if f"notice {notice_id} failed: not-following" in line]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_another_process_ends_at_once_is_shown_too(world: World) -> None:
+    await join(world)
+    account = (
+        await world.server.services.sessions.sign_in(
+            "ann", PASSWORD, address="127.0.0.1", browser=Browser()
+        )
+    ).account
+    told: list[str] = []
+    publish = world.server.services.hub.publish
+
+    def listening(name: str, news: object = None) -> None:
+        told.append(name)
+        publish(name, news)
+
+    world.server.services.hub.publish = listening
+    path = world.folder / "data" / database.FILE
+    async with await Database.open(path) as other:
+        templates = Templates(other, world.clock, world.server.config)
+        away = Outbox(
+            other,
+            world.clock,
+            world.server.config,
+            templates,
+            Hub(limit=0),
+            key=b"k" * 32,
+            woken=asyncio.Event(),
+        )
+        await written(world, lambda conn: followers.mark_blocked(conn, 1, at=world.clock.now()))
+        await rest(world)
+        told.clear()
+        await away.put(["ann"], Draft(text="x"), origin="send")
+    await courier(world).look()
+    assert topic(account.id) in told
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_people_wanted_is_forgotten_with_them(world: World) -> None:
+    def work(conn: sqlite3.Connection) -> int:
+        number = followers.use(conn, world.simulator.app_id, "o-gone")
+        subscriptions.mark_accepted(conn, number, "T")
+        subscriptions.mark_accepted(conn, followers.use(conn, world.simulator.app_id, "o-on"), "T")
+        followers.mark_following(conn, world.simulator.app_id, "o-on", True, at=1)
+        return number
+
+    number = await written(world, work)
+    await world.server.services.bindings.purge()
+    left = world.rows("SELECT follower_id FROM subscriptions")
+    assert number not in [row["follower_id"] for row in left] and len(left) == 1

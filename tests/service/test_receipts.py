@@ -47,7 +47,9 @@ async def told(
 
     def work(conn: sqlite3.Connection) -> list:
         follower = followers.find_by_openid(conn, world.simulator.app_id, openid)
-        return Receipts(door(world)).receive(conn, message, follower, now=world.clock.now())
+        return Receipts(world.server.config, door(world)).receive(
+            conn, message, follower, now=world.clock.now()
+        )
 
     for act in await written(world, work):
         act()

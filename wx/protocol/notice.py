@@ -124,7 +124,7 @@ def fit(fields: Mapping[str, str], template: Template | None) -> Fitted:
                 raise BadField(field, "The template has no such field.")
         for field in names:
             if field not in fields:
-                raise BadField(field, "The template needs this field too.")
+                raise BadField(field, "It is missing: the template needs all of its fields.")
     fitted = {field: fit_text(fields[field], field) for field in names}
     return Fitted(
         {field: value for field, (value, _) in fitted.items()},
@@ -154,7 +154,14 @@ def fit_text(text: str, field: str) -> tuple[str, bool]:
         limit = _WIDE_NAME
     if len(value) <= limit:
         return value, False
-    return _kept(value, limit - len(_ELLIPSIS)) + _ELLIPSIS, True
+    return shortened(value, limit), True
+
+
+def shortened(text: str, limit: int) -> str:
+    """``text``, or as much of it as ``limit`` characters hold with the sign that more was there."""
+    if len(text) <= limit:
+        return text
+    return _kept(text, limit - len(_ELLIPSIS)) + _ELLIPSIS
 
 
 def chat_text(text: str, *, url: str = "", limit: int = CHAT_LIMIT) -> tuple[str, bool]:

@@ -156,6 +156,7 @@ class ApiKeys:
                 hint="Make one that has it, with: wxbind key add NAME --scope %(scope)s",
                 more={"scope": scope},
                 scope=scope,
+                key=known.name,
             )
         self._note_use(known)
         return known
@@ -182,6 +183,7 @@ class ApiKeys:
                 "Too many requests with this API key.",
                 hint="Wait as long as Retry-After says, or set api_per_minute higher.",
                 retry_after=missing / per_second,
+                key=key.name,
             )
         self._left[key.id] = (left - count, now)
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 
+from wx.config import Config
 from wx.model import Follower, Notice, NoticeState
 from wx.protocol.incoming import (
     Incoming,
@@ -28,7 +29,8 @@ def unnumbered(notice: Notice) -> str:
 class Receipts:
     """Closes notices by what the platform tells."""
 
-    def __init__(self, door: Outbox) -> None:
+    def __init__(self, config: Config, door: Outbox) -> None:
+        self._config = config
         self._outbox = door
 
     def receive(
@@ -58,7 +60,13 @@ class Receipts:
         if one.msg_id and outbox.is_numbered(conn, one.msg_id):
             return self._close(conn, receipt, follower, now=now)
         # The call for it need not have answered with a number (platform document, 4.3).
-        notice = outbox.find_without_number(conn, follower.id, one.template_id)
+        ours = self._config.subscribe_template
+        notice = outbox.find_without_number(
+            conn,
+            follower.id,
+            one.template_id,
+            texts=ours is not None and ours.id == one.template_id,
+        )
         if notice is None:
             return self._close(conn, receipt, follower, now=now) if one.msg_id else []
         receipt = _receipt(unnumbered(notice), delivered=one.delivered, blocked=one.blocked)

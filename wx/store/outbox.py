@@ -363,17 +363,21 @@ def is_numbered(conn: sqlite3.Connection, platform_id: str) -> bool:
 
 
 def find_without_number(
-    conn: sqlite3.Connection, follower_id: int, template_id: str
+    conn: sqlite3.Connection, follower_id: int, template_id: str, *, texts: bool
 ) -> Notice | None:
     """The oldest subscription notice to a follower that may be the one which a receipt is about, as
-    the platform gave it no number: it has left, and is not closed."""
+    the platform gave it no number: it has left, and is not closed.
+
+    Args:
+        texts: texts leave by this template, too.
+    """
     row = conn.execute(
         f"""SELECT outbox.*, {_ACCOUNT} FROM outbox
              WHERE follower_id = ? AND channel = 'subscribe' AND platform_id = ''
-               AND template_id IN (?, '') AND settled_at IS NULL
+               AND (template_id = ? OR ? AND template_id = '') AND settled_at IS NULL
                AND ({_WAITING} AND state = 'sending' OR state = 'sent')
              ORDER BY number LIMIT 1""",
-        (follower_id, template_id),
+        (follower_id, template_id, texts),
     ).fetchone()
     return row and _notice(row)
 

@@ -13,6 +13,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from wx.errors import Refused
 from wx.model import ApiKey
+from wx.web import client
 from wx.web.base import Base
 
 BODY_BYTES = 200 * 1024
@@ -32,6 +33,12 @@ MESSAGES = {
     500: "Something went wrong here. It was written down for the operator.",
     503: "The server is busy or being repaired. Please try again in a moment.",
 }
+# And what to do about it.
+HINTS = {
+    404: "All addresses are described at /api/v1/openapi.json, for which no key is needed.",
+    405: "The header Allow names those that it takes.",
+    413: "Send a shorter text with a link to the whole, or name fewer accounts at a time.",
+}
 
 
 class ApiHandler(Base):
@@ -41,6 +48,7 @@ class ApiHandler(Base):
     needs_session = False
     body_limit = BODY_BYTES
     messages = MESSAGES
+    hints = HINTS
     scopes: Mapping[str, str] = {}  # what a key must be good for, by method; none: needs no key
     takes_forms = False
     key: ApiKey
@@ -59,7 +67,16 @@ class ApiHandler(Base):
         await super().prepare()
         # A method without a scope here is one that nobody needs a key for, or none that is taken.
         if scope := self.scopes.get(self.request.method or ""):
-            self.key = await self.services.api_keys.check(self.shown_key(), scope)
+            await self.admit(self.shown_key(), scope)
+
+    async def admit(self, shown: str, scope: str) -> None:
+        """Take a request with this key, if it is good for ``scope``.
+
+        Raises:
+            Refused: it is not, or its minute is used up.
+        """
+        self.key = await self.services.api_keys.check(shown, scope)
+        self.who = f"key {self.key.name}"
 
     @classmethod
     def methods(cls) -> list[str]:
@@ -100,6 +117,10 @@ class ApiHandler(Base):
             self.set_header("Allow", ", ".join(self.methods()))
         if isinstance(error, Refused) and error.status == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="wxbind"')
+            # An operator has to find out who tries keys, or has one that is over.
+            self.who = f"from {client.network(self.address) or 'an unknown network'}"
+        elif isinstance(error, Refused) and "key" in error.details:
+            self.who = f"key {error.details['key']}"
         super().write_error(status_code, **kwargs)
 
     # What came
@@ -225,13 +246,16 @@ class Fields:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object from outside. Halves of characters are replaced.
+    """A JSON object from outside. Halves of characters are replaced, and the mark that Windows
+    writes before UTF-8 is passed over.
 
     Raises:
         Refused: 400, it is none, or not one that all readers understand alike.
     """
     try:
-        found = json.loads(body.decode(), object_pairs_hook=_once_each, parse_constant=_no_constant)
+        found = json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_once_each, parse_constant=_no_constant
+        )
         whole = _whole(found, DEPTH)
     except UnicodeDecodeError:
         raise wrong("The body is no UTF-8 text.") from None

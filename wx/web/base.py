@@ -123,12 +123,25 @@ class Site(Application):
             handler.request.method or "",
             handler.get_status(),
             seconds=handler.request.request_time(),
+            who=getattr(handler, "who", ""),
         )
 
     def count(
-        self, name: str, method: str, status: int, *, seconds: float, told: bool = False
+        self,
+        name: str,
+        method: str,
+        status: int,
+        *,
+        seconds: float,
+        who: str = "",
+        told: bool = False,
     ) -> None:
-        """Count an answer of the handler of this name; ``told``: the log says why already."""
+        """Count an answer of the handler of this name.
+
+        Args:
+            who: what the log's line says of whoever asked.
+            told: the log says why already.
+        """
         self.requests[name, status] = self.requests.get((name, status), 0) + 1
         level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
         if status in (502, 503):
@@ -138,7 +151,8 @@ class Site(Application):
         if log.isEnabledFor(level):
             if method not in RequestHandler.SUPPORTED_METHODS:
                 method = "?"  # any word may stand there, a secret as well
-            log.log(level, "%s %s %d %.0fms", method, name, status, 1000 * seconds)
+            asked = f" {who}" if who else ""
+            log.log(level, "%s %s %d %.0fms%s", method, name, status, 1000 * seconds, asked)
 
 
 class _Door(HTTPMessageDelegate):
@@ -207,6 +221,7 @@ class Base(RequestHandler):
     site: Site
     session: Session | None = None
     account: Account | None = None
+    who = ""  # whoever asked, as the log's line says it: no secret, no whole address
     hint = ""  # what a program is told beside an error, and what else
     more: Mapping[str, object] = {}
     page = ""  # the address under which this page can be had in the other language
@@ -215,6 +230,7 @@ class Base(RequestHandler):
     for_programs = False  # answers in JSON unless HTML is asked for
     body_limit: int | None = 64 * 1024  # bytes; the server itself lets through more
     messages: Mapping[int, str] = _MESSAGES  # what an error says when nobody said more, by status
+    hints: Mapping[int, str] = {}  # and what to do about it
 
     def initialize(self) -> None:
         self.site = cast(Site, self.application)
@@ -379,6 +395,8 @@ class Base(RequestHandler):
         if code == "error":
             code = _code(status_code)
         message = message or self.messages.get(status_code, "Please try again later.")
+        if not isinstance(error, Refused):
+            self.hint = self._filled(self.hints.get(status_code, ""), {})
         if status_code == 421:
             details = {"site": self.config.public_url}
         self.finish_error(status_code, code, self._filled(message, details))

@@ -4,14 +4,20 @@ only where its setting is on."""
 import re
 from collections.abc import Mapping
 
+from tornado.httputil import HTTPInputError, ParseBodyConfig, ParseMultipartConfig
+from tornado.httputil import parse_body_arguments as parse_body
+
 from wx.errors import Refused
 from wx.model import NoticeState
+from wx.protocol.notice import shortened
 from wx.service import reason
 from wx.service.api_keys import SERVERCHAN
-from wx.service.draft import Draft
+from wx.service.draft import TEXT_CHARACTERS, Draft
 from wx.web.api import ApiHandler, Fields, no_key, read_object, wrong
 
 TITLE_CHARACTERS = 1000
+_MULTIPART = "multipart/form-data"
+_PARTS = 20
 _AUTH_ERROR = 40001  # ServerChan's number for a key that is none
 _EITHER = re.compile(r"(?:bearer +)?(\S+) *", re.IGNORECASE)
 
@@ -23,6 +29,13 @@ class ServerChan(ApiHandler):
     setting = "serverchan"
     takes_forms = True
 
+    def initialize(self) -> None:
+        super().initialize()
+        self._called = self.request.headers.get("Content-Type", "").lower()
+        if self._called.startswith(_MULTIPART):
+            # Left to Tornado it is refused, as it is everywhere else here: see `_multipart`.
+            self._called = self.request.headers.pop("Content-Type")
+
     async def get(self, shown: str) -> None:
         await self._send(shown)
 
@@ -30,13 +43,14 @@ class ServerChan(ApiHandler):
         await self._send(shown)
 
     async def _send(self, shown: str) -> None:
-        key = await self.services.api_keys.check(shown, SERVERCHAN)
-        account = await self.services.api_keys.account_of(key)
+        await self.admit(shown, SERVERCHAN)
+        account = await self.services.api_keys.account_of(self.key)
         assert account is not None  # no such key is made without one
         title, more = self._said()
-        text = f"{title}\n\n{more}" if more else title
-        outbox = self.services.outbox
-        [notice] = await outbox.put([account.name], Draft(text=text), origin=f"key {key.name}")
+        # Who sends from here can seldom do anything about a refusal: the beginning is better.
+        text = shortened(f"{title}\n\n{more}" if more else title, TEXT_CHARACTERS)
+        outbox, origin = self.services.outbox, f"key {self.key.name}"
+        [notice] = await outbox.put([account.name], Draft(text=text), origin=origin)
         known = reason.explain(notice)
         if notice.state is NoticeState.FAILED and known:
             raise Refused(409, notice.reason, known.sentence)
@@ -49,7 +63,9 @@ class ServerChan(ApiHandler):
         Raises:
             Refused: 400, there is no title, or it is not of the form.
         """
-        if self.request.headers.get("Content-Type", "").lower().startswith("application/json"):
+        if self._called.lower().startswith(_MULTIPART):
+            self._multipart()
+        if self._called.startswith("application/json"):
             fields = Fields(read_object(self.request.body))
             title, more = fields.text("title", ""), fields.text("desp", "")
         else:
@@ -60,6 +76,24 @@ class ServerChan(ApiHandler):
         if not title or len(title) > TITLE_CHARACTERS:
             raise wrong("The field %(field)s must be a text of 1 to 1,000 characters.", "title")
         return title, more
+
+    def _multipart(self) -> None:
+        """Read a form as curl's -F sends it: few parts, of a body whose size was looked at.
+
+        Raises:
+            Refused: 400, it is none.
+        """
+        few = ParseBodyConfig(multipart=ParseMultipartConfig(max_parts=_PARTS))
+        found: dict[str, list[bytes]] = {}
+        try:
+            parse_body(self._called, self.request.body, found, {}, self.request.headers, config=few)
+        except HTTPInputError:
+            raise wrong(
+                "The body is no form that can be read here: it takes"
+                " application/x-www-form-urlencoded, multipart/form-data and JSON."
+            ) from None
+        for name, values in found.items():
+            self.request.arguments.setdefault(name, []).extend(values)
 
     def finish_error(self, status: int, code: str, sentence: str) -> None:
         number, kind = 100 * status, "INPUT" if status < 500 else "SERVER"

@@ -11,7 +11,7 @@ from wx.service.draft import FIELDS, TEXT_CHARACTERS, URL_CHARACTERS, WISHES
 from wx.service.outbox import RECIPIENTS
 from wx.service.reason import REASONS
 from wx.web.api import ApiHandler
-from wx.web.outbox import LISTED, MOST
+from wx.web.outbox import IDEMPOTENCY, LISTED, MOST, NOTICE_ID
 
 # Every code that an error under /api/v1 may have: its status, and what it means.
 ERRORS: dict[str, tuple[int, str]] = {
@@ -28,7 +28,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "idempotency-mismatch": (409, "another notice came with this Idempotency-Key"),
     "too-large": (413, "the body has more than 200 KiB"),
     "wrong-host": (421, "the server was asked by a name that is not its own"),
-    "bad-recipients": (422, "a notice goes to 1 to 1,000 accounts"),
+    "bad-recipients": (422, "a notice goes to 1 to 1,000 accounts, each by its name"),
     "bad-text": (422, "the text is empty or too long, or there is a template too"),
     "bad-url": (422, "the link is none, or leads to a host that is not allowed"),
     "bad-field": (422, "a field of the template does not take its value; it is named in `field`"),
@@ -57,9 +57,10 @@ WHYS = {
 }
 
 _TEXT: dict[str, Any] = {"type": "string"}
+_NAME: dict[str, Any] = {"type": "string", "minLength": 1}
 _TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 _NO_TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
-_ID: dict[str, Any] = {"type": "string", "pattern": "^[0-9A-Za-z]{22}$"}
+_ID: dict[str, Any] = {"type": "string", "pattern": f"^{NOTICE_ID}$"}
 _NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0}
 _YES: dict[str, Any] = {"type": "boolean"}
 
@@ -113,8 +114,8 @@ SCHEMAS: dict[str, Any] = {
         {
             "to": {
                 "oneOf": [
-                    _told(_TEXT, "The name of an account"),
-                    {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": RECIPIENTS},
+                    _told(_NAME, "The name of an account"),
+                    {"type": "array", "items": _NAME, "minItems": 1, "maxItems": RECIPIENTS},
                 ]
             },
             "text": _told(
@@ -306,7 +307,12 @@ PATHS: dict[str, dict[str, Any]] = {
                 _parameter(
                     "header",
                     "Idempotency-Key",
-                    {"type": "string", "minLength": 1, "maxLength": 255},
+                    {
+                        "type": "string",
+                        "minLength": 1,
+                        "maxLength": 255,
+                        "pattern": f"^{IDEMPOTENCY}$",
+                    },
                     "The same one with the same body gives the same notices for 72 hours",
                 )
             ],

@@ -13,7 +13,8 @@ from wx.web.api import ApiHandler, Fields, rfc3339, wrong
 
 LISTED = 50  # notices in a list that does not say how many
 MOST = 200
-_IDEMPOTENCY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
+IDEMPOTENCY = r"[!-~](?:[ -~]{0,253}[!-~])?"  # an Idempotency-Key: printable ASCII
+NOTICE_ID = r"[0-9A-Za-z]{22}"
 
 
 class Notices(ApiHandler):
@@ -25,6 +26,15 @@ class Notices(ApiHandler):
         fields = self.fields()
         to, draft, dry = fields.texts("to"), read_draft(fields), fields.flag("dry_run")
         fields.done()
+        if not all(name.strip() for name in to):
+            raise Refused(
+                422,
+                "bad-recipients",
+                "A name in the field %(field)s is empty.",
+                hint="Each name is that of an account; see them with: wxbind account list",
+                more={"field": "to"},
+                field="to",
+            )
         idempotency = self._idempotency()
         # One was counted with the call; too many are refused below, and cost no more than that.
         self.services.api_keys.charge(self.key, max(0, min(len(set(to)), RECIPIENTS) - 1))
@@ -48,6 +58,8 @@ class Notices(ApiHandler):
             raise wrong("The field %(field)s must be a number from 1 to 200.", "limit")
         if query["state"] not in ("", *NoticeState):
             raise wrong("The field %(field)s must be the name of a state.", "state")
+        if query["before"] and not re.fullmatch(NOTICE_ID, query["before"]):
+            raise wrong("The field %(field)s must be the id of a notice.", "before")
         found = await self.services.outbox.newest(
             to=query["to"],
             state=NoticeState(query["state"]) if query["state"] else None,
@@ -59,7 +71,7 @@ class Notices(ApiHandler):
 
     def _idempotency(self) -> str:
         given = self.request.headers.get_list("Idempotency-Key")
-        if given and (len(given) > 1 or not _IDEMPOTENCY.fullmatch(given[0])):
+        if given and (len(given) > 1 or not re.fullmatch(IDEMPOTENCY, given[0])):
             raise wrong(
                 "The header %(field)s must be 1 to 255 printable ASCII characters.",
                 "Idempotency-Key",

@@ -167,7 +167,7 @@ class AccessTokenKeeper:
     def _slowed(self) -> float:
         """Seconds until the next fetch, as far as it waits because others did not help."""
         doublings = max(0, min(self._in_vain, 20) - 1)
-        pause = min(FETCH_PAUSE_SECONDS * 2**doublings, LONGEST_PAUSE_SECONDS)
+        pause = min(FETCH_PAUSE_SECONDS * 2.0**doublings, LONGEST_PAUSE_SECONDS)
         return self._last_fetch_at + pause - self._clock.monotonic()
 
     def _is_theft(self, refusal: int | None) -> bool:
