@@ -1378,3 +1378,15 @@ async def test_where_no_call_was_made_none_is_counted(world: World) -> None:
     await open_quietly(world, notice_template="")
     one = await sent(world)
     assert (one.state, one.reason, one.attempts) == ("failed", "window-closed", 0)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_waits_for_another_wechat_account_is_not_sent_by_this_one(world: World) -> None:
+    await open_quietly(world)
+    world.simulator.faults.answer(TEMPLATE, errcode=45011)
+    one = await sent(world)
+    world.rows("UPDATE outbox SET app_id = 'wx-other'")
+    calls = world.simulator.calls[TEMPLATE]
+    await later(world, 91)
+    assert await stands(world, one.id) == ("failed", "unbound")
+    assert world.simulator.calls[TEMPLATE] == calls

@@ -460,6 +460,8 @@ class Outbox:
 
     def obstacle(self, conn: sqlite3.Connection, notice: Notice) -> str:
         """Why a notice is nobody's business any more, by its stable name; "" where it still is."""
+        if notice.app_id != self._config.app_id:
+            return "unbound"  # from a WeChat account that this one has taken the place of
         if notice.binding_id is None:
             return ""
         if not bindings.is_present(conn, notice.binding_id):
