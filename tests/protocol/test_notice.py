@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wx.model import Template
 from wx.protocol import notice
-from wx.protocol.notice import BadField, chat_text, fit, fit_text, keywords, kind
+from wx.protocol.notice import BadField, chat_text, fit, fit_text, keywords, kind, shortened
 from wx.simulator import template as simulated
 
 CUT = {"thing1": 20, "short_thing2": 5, "const3": 20, "name4": 20, "first": 200, "keyword1": 200}
@@ -221,6 +221,12 @@ def test_what_is_not_of_its_type_is_refused_by_name_and_never_cut(field, text):
 @pytest.mark.parametrize("field", ["", "a b", "a.b", "x" * 65, "a\n"])
 def test_what_can_be_no_name_is_refused(field):
     assert "name" in refused(lambda: fit_text("x", field))[1]
+
+
+def test_a_text_is_shortened_to_so_many_characters_with_a_sign_of_it():
+    assert shortened("王" * 10, 10) == "王" * 10
+    assert shortened("王" * 11, 10) == "王" * 9 + "…"
+    assert shortened("abcdefgh\u00e9\u0301xyz", 10) == "abcdefgh…", "no accent is torn off"
 
 
 # All fields

@@ -1,6 +1,9 @@
 """What holds for every endpoint for programs."""
 
 import json
+import logging
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -176,7 +179,8 @@ async def test_an_address_that_is_nothing_is_told_in_json(world: World) -> None:
     for path in ("/api", "/api/", "/api/v1", "/api/v1/", "/api/v2/notices", "/api/v1/notices/"):
         for body in (None, {"a": 1}):
             for headers in ({}, {"Accept": "text/html"}):
-                error(await world.ask(path, body=body, headers=headers), 404, "not-found")
+                told = error(await world.ask(path, body=body, headers=headers), 404, "not-found")
+                assert "/api/v1/openapi.json" in str(told["hint"])
                 error(await world.ask(path, key=key, body=body), 404, "not-found")
     error(await world.ask("/api/v1/notices/a/b", key=key), 404, "not-found")
     error(await world.ask("/api/wechat/access_token", key=key), 404, "not-found")
@@ -201,7 +205,7 @@ async def test_a_method_that_is_not_taken_is_told_with_those_that_are(world: Wor
             if method == "HEAD":
                 assert (answer.code, answer.body) == (405, b"")
             else:
-                error(answer, 405, "bad-method")
+                assert "Allow" in str(error(answer, 405, "bad-method")["hint"])
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -343,7 +347,8 @@ HOSTILE: list[bytes] = [
     b'{"to": "ann", "template": {"id": "t", "data": {"a": "b"}, "more": 1}}',
     b'{"to": "ann", "template": {"id": "t", "data": {"a": "b"}, "url": 1}}',
     b'{"to": "ann", "template": {"id": "t", "data": {"a": "b"}}, "url": "https://x.example"}',
-    b"\xef\xbb\xbf" + b'{"to": "ann", "text": "x"}',
+    b"\xef\xbb\xbf" * 2 + b'{"to": "ann", "text": "x"}',
+    b"\xef\xbb\xbf",
     b'{"to": "ann", "text": "\xff"}',
     b'{"to": "ann", "text": "\xc0\xaf"}',
     b'{"to": "ann", "text": "\xed\xa0\x80"}',
@@ -409,7 +414,8 @@ async def test_a_body_of_more_than_200_kib_is_refused_as_such(world: World) -> N
     assert len(fits) == 200 * 1024
     assert (await world.ask(NOTICES, key=key, body=fits)).code == 422
     for size in (1, 1000, 150 * 1024):
-        error(await world.ask(NOTICES, key=key, body=fits + b" " * size), 413, "too-large")
+        told = error(await world.ask(NOTICES, key=key, body=fits + b" " * size), 413, "too-large")
+        assert "fewer accounts" in str(told["hint"])
     answer = await world.ask(NOTICES, key=key, body=b" " * 3_000_000)
     assert answer.code in (400, 413, 599)
     assert (await world.ask("/healthz")).code == 200
@@ -446,6 +452,15 @@ def test_what_other_readers_would_not_read_is_not_read_here(body: bytes) -> None
     with pytest.raises(Refused) as caught:
         read_object(body)
     assert caught.value.code == "bad-request"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_mark_that_windows_writes_before_utf_8_is_passed_over(world: World) -> None:
+    await world.bound()
+    key = await world.key("notices:write")
+    body = b"\xef\xbb\xbf" + '{"to": "ann", "text": "备份"}'.encode()
+    assert (await world.ask(NOTICES, key=key, body=body)).code == 202
+    assert world.rows("SELECT text FROM outbox WHERE text = '备份'")
 
 
 def test_eight_levels_are_read() -> None:
@@ -543,6 +558,47 @@ async def test_a_key_reaches_no_log_whatever_is_asked_with_it(world: World, ear:
         await world.raw(request.encode())
     assert ear.lines
     assert not ear.leaks({key, key[3:]})
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_log_names_the_key_and_of_strangers_the_network(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="wx.web.base")
+    await world.reconfigure(api_per_minute="4", trusted_proxies="127.0.0.1")
+    key = await world.key("notices:read", name="备份-1")
+    path = "/api/v1/openapi.json"
+    asked: list[tuple[dict[str, Any], str, int]] = [
+        ({"path": NOTICES, "key": key}, "GET Notices 200 key 备份-1", logging.DEBUG),
+        ({"path": f"{NOTICES}?x=1", "key": key}, "GET Notices 400 key 备份-1", logging.INFO),
+        ({"path": KEYED[1], "key": key}, "GET OneNotice 404 key 备份-1", logging.INFO),
+        (
+            {"path": NOTICES, "key": key, "body": {"to": "ann"}},
+            "POST Notices 403 key 备份-1",
+            logging.INFO,
+        ),
+        ({"path": NOTICES, "key": key}, "GET Notices 429 key 备份-1", logging.INFO),
+        ({"path": NOTICES}, "GET Notices 401 from 127.0.0.0/24", logging.INFO),
+        (
+            {"path": NOTICES, "key": key + "x", "headers": {"X-Forwarded-For": "203.0.113.77"}},
+            "GET Notices 401 from 203.0.113.0/24",
+            logging.INFO,
+        ),
+        (
+            {"path": NOTICES, "headers": {"X-Forwarded-For": "2001:db8:1:2:3:4:5:6"}},
+            "GET Notices 401 from 2001:db8:1:2::/64",
+            logging.INFO,
+        ),
+        ({"path": path}, "GET Description 200", logging.DEBUG),
+        ({"path": f"{path}?x=1"}, "GET Description 400", logging.INFO),
+    ]
+    for request, line, level in asked:
+        caplog.clear()
+        await world.ask(request.pop("path"), **request)
+        [found] = [one for one in caplog.records if one.name == "wx.web.base"]
+        assert re.sub(r" \d+ms", "", found.getMessage()) == line
+        assert found.levelno == level
+        assert key not in found.getMessage() and key[3:8] not in found.getMessage()
 
 
 def test_a_moment_is_told_in_utc_and_can_be_read_again() -> None:

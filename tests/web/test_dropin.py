@@ -12,6 +12,7 @@ from tornado.httpclient import HTTPResponse
 from tests.conftest import Ear
 from tests.world import World
 from wx.errors import StorageUnavailable
+from wx.service.draft import TEXT_CHARACTERS
 from wx.service.outbox import Outbox
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -97,6 +98,85 @@ async def test_serverchan_wants_a_title_of_some_length(world: World) -> None:
     assert texts(world)[1:] == ["old", "body", "名"]
 
 
+def parts(*fields: tuple[str, str], boundary: str = "Xb") -> bytes:
+    """A form as curl's -F sends it."""
+    lines = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields
+    ]
+    return f"{''.join(lines)}--{boundary}--\r\n".encode()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_serverchan_takes_a_form_in_parts(world: World) -> None:
+    key = await opened(world)
+    form = {"Content-Type": "multipart/form-data; boundary=Xb"}
+    said = parts(("title", "备份完成"), ("desp", "3 files\r\n& more=1"))
+    for path in (f"/{key}.send", f"/send/{key}.send", f"/{key}.send?title=query"):
+        done(await world.ask(path, body=said, headers=form))
+    assert set(texts(world)) == {"备份完成\n\n3 files\n& more=1"}
+    count = len(texts(world))
+    for body, kind in (
+        (b"x", "multipart/form-data"),
+        (b"x", "multipart/form-data; boundary=Xb"),
+        (said[:-6], "multipart/form-data; boundary=Xb"),
+        (said, "multipart/form-data; boundary=other"),
+        (said, "multipart/form-datax; boundary=Xb"),
+        (parts(*[("title", "x")] * 21), "multipart/form-data; boundary=Xb"),
+        (parts(("", "x")), "multipart/form-data; boundary=Xb"),
+        (b"--Xb\r\n\xff\r\n\r\nx\r\n--Xb--", "multipart/form-data; boundary=Xb"),
+    ):
+        answer = await world.ask(f"/{key}.send", body=body, headers={"Content-Type": kind})
+        told = not_done(answer, 400, 40000, "INPUT")
+        for form_taken in ("application/x-www-form-urlencoded", "multipart/form-data", "JSON"):
+            assert form_taken in told["info"], body
+    not_done(
+        await world.ask(f"/{key}.send", body=parts(("desp", "x")), headers=form),
+        400,
+        40000,
+        "INPUT",
+    )
+    large = parts(("title", "x"), ("desp", "y" * 210_000))
+    not_done(await world.ask(f"/{key}.send", body=large, headers=form), 413, 41300, "INPUT")
+    assert len(texts(world)) == count
+    for path in ("/login", "/api/v1/notices"):
+        assert (await world.ask(path, body=said, headers=form)).code in (400, 401, 403)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_serverchan_s_users_send_too_long_is_cut(world: World) -> None:
+    key = await opened(world)
+    room = TEXT_CHARACTERS - len("x\n\n")
+    for length in (room, room + 1, 30_000):
+        said = {"title": "x", "desp": "名" * length}
+        done(await world.ask(f"/{key}.send", body=said, headers=JSON))
+    whole, *cut = texts(world)
+    assert whole == "x\n\n" + "名" * room
+    assert cut == ["x\n\n" + "名" * (room - 1) + "…"] * 2
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_log_names_serverchan_s_keys_and_the_networks_of_strangers(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="wx.web.base")
+    key = await opened(world)
+    done(await world.ask(f"/{key}.send?title=x"))
+    await world.ask(f"/{key}.send")
+    await world.ask(f"/SCT{'a' * 20}.send?title=x")
+    lines = [
+        (one.levelno, one.getMessage())
+        for one in caplog.records
+        if " ServerChan " in one.getMessage()
+    ]
+    assert [level for level, _ in lines] == [logging.DEBUG, logging.INFO, logging.INFO]
+    assert [re.sub(r"\d+ms", "", line) for _, line in lines] == [
+        "GET ServerChan 200  key program",
+        "GET ServerChan 400  key program",
+        "GET ServerChan 400  from 127.0.0.0/24",
+    ]
+
+
 @pytest.mark.gen_test(timeout=20)
 async def test_serverchan_takes_no_other_key(world: World) -> None:
     key = await opened(world)
@@ -133,8 +213,6 @@ async def test_serverchan_says_why_nothing_was_sent(
     world.rows("UPDATE followers SET following = 0")
     told = not_done(await world.ask(f"/{key}.send?title=x"), 409, 40900, "INPUT")
     assert told["error"] == "not-following" and "follow" in told["info"]
-    long = {"title": "x", "desp": "y" * 20_000}
-    not_done(await world.ask(f"/{key}.send", body=long, headers=JSON), 422, 42200, "INPUT")
     not_done(await world.ask(f"/{key}.send", body=b" " * 210_000), 413, 41300, "INPUT")
     answer = await world.ask(f"/{key}.send", method="DELETE")
     assert answer.headers["Allow"] == "GET, POST"

@@ -405,6 +405,8 @@ async def test_the_answers_are_as_they_are_described(
         ({"text": "x"}, False),
         ({"to": 1, "text": "x"}, False),
         ({"to": [], "text": "x"}, False),
+        ({"to": "", "text": "x"}, False),
+        ({"to": ["ann", ""], "text": "x"}, False),
         ({"to": [1], "text": "x"}, False),
         ({"to": "ann"}, False),
         ({"to": "ann", "text": ""}, False),
@@ -420,6 +422,27 @@ async def test_the_answers_are_as_they_are_described(
 )
 def test_the_validator_of_this_test_sees_what_is_wrong(value: dict[str, Any], fits: bool) -> None:
     assert (not [*faults(value, SCHEMAS["Draft"])]) == fits
+
+
+@pytest.mark.parametrize(
+    ("given", "fits"),
+    [
+        ("x", True),
+        ("x" * 255, True),
+        ("a b", True),
+        ("~!", True),
+        ("", False),
+        ("x" * 256, False),
+        ("\xe9", False),
+        ("a\x7f", False),
+        ("a\tb", False),
+        (" a", False),
+    ],
+)
+def test_the_form_of_an_idempotency_key_is_described(given: str, fits: bool) -> None:
+    [header] = PATHS["/api/v1/notices"]["post"]["parameters"]
+    assert "pattern" in header["schema"]
+    assert (not [*faults(given, header["schema"])]) == fits
 
 
 def test_nothing_is_described_that_is_nothing() -> None:

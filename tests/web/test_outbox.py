@@ -95,7 +95,6 @@ async def test_a_list_is_sent_to_all_in_its_order_or_to_nobody(world: World) -> 
     for names, status, code in (
         (["ann", "nobody"], 404, "unknown-account"),
         (["nobody", "王"], 404, "unknown-account"),
-        (["ann", ""], 404, "unknown-account"),
     ):
         answer = await world.ask(NOTICES, key=key, body={"to": names, "text": "x"})
         told_error = error(answer, status, code)
@@ -116,6 +115,28 @@ async def test_who_is_not_bound_is_named_beside_who_is_unknown(world: World) -> 
     assert told["accounts"] == {"unknown": ["x"], "unbound": ["bob"]}
     answer = await world.ask(NOTICES, key=key, body={"to": "bob", "text": "x"})
     error(answer, 409, "not-bound")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_empty_name_is_told_as_such(world: World) -> None:
+    key = await bound_key(world)
+    before = len(await found(world, key))
+    for to in ("", " ", ["ann", ""], ["\u3000"]):
+        for more in ({}, {"dry_run": True}):
+            answer = await world.ask(NOTICES, key=key, body={"to": to, "text": "x"} | more)
+            told = error(answer, 422, "bad-recipients")
+            assert told["field"] == "to" and "is empty" in str(told["message"])
+            assert "account list" in str(told["hint"])
+    assert len(await found(world, key)) == before
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_field_of_the_template_that_is_missing_is_named_as_missing(world: World) -> None:
+    key = await bound_key(world)
+    template = {"id": world.simulator.template_id, "data": {"thing1": "backup"}}
+    answer = await world.ask(NOTICES, key=key, body={"to": "ann", "template": template})
+    told = error(answer, 422, "bad-field")
+    assert told["field"] == "time2" and "is missing" in str(told["hint"])
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -348,8 +369,16 @@ async def test_a_list_is_of_one_account_or_one_state(world: World) -> None:
         "?limit=201",
         "?limit=-1",
         "?limit=1.5",
+        "?before=1",
+        f"?before={'a' * 21}",
+        f"?before={'a' * 23}",
+        f"?before={'a' * 21}-",
+        f"?before={'a' * 22}%0A",
+        "?before=%20",
     ):
-        error(await world.ask(NOTICES + query, key=key), 400, "bad-request")
+        told = error(await world.ask(NOTICES + query, key=key), 400, "bad-request")
+        assert told["field"] == query[1:].partition("=")[0] and told["hint"]
+    assert await found(world, key, f"?before={'a' * 22}") == []
     error(await world.ask(f"{NOTICES}?limit={'1' * 9000}", key=key), 400, "bad-request")
 
 

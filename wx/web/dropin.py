@@ -4,8 +4,12 @@ only where its setting is on."""
 import re
 from collections.abc import Mapping
 
-from tornado.httputil import HTTPInputError, ParseBodyConfig, ParseMultipartConfig
-from tornado.httputil import parse_body_arguments as parse_body
+from tornado.httputil import (
+    HTTPInputError,
+    ParseBodyConfig,
+    ParseMultipartConfig,
+    parse_body_arguments,
+)
 
 from wx.errors import Refused
 from wx.model import NoticeState
@@ -31,10 +35,10 @@ class ServerChan(ApiHandler):
 
     def initialize(self) -> None:
         super().initialize()
-        self._called = self.request.headers.get("Content-Type", "").lower()
-        if self._called.startswith(_MULTIPART):
-            # Left to Tornado it is refused, as it is everywhere else here: see `_multipart`.
-            self._called = self.request.headers.pop("Content-Type")
+        self._kind = self.request.headers.get("Content-Type", "")
+        if self._kind.lower().startswith(_MULTIPART):
+            # Tornado refuses these, here as everywhere: see `_multipart`.
+            del self.request.headers["Content-Type"]
 
     async def get(self, shown: str) -> None:
         await self._send(shown)
@@ -63,9 +67,10 @@ class ServerChan(ApiHandler):
         Raises:
             Refused: 400, there is no title, or it is not of the form.
         """
-        if self._called.lower().startswith(_MULTIPART):
+        kind = self._kind.lower()
+        if kind.startswith(_MULTIPART):
             self._multipart()
-        if self._called.startswith("application/json"):
+        if kind.startswith("application/json"):
             fields = Fields(read_object(self.request.body))
             title, more = fields.text("title", ""), fields.text("desp", "")
         else:
@@ -86,7 +91,9 @@ class ServerChan(ApiHandler):
         few = ParseBodyConfig(multipart=ParseMultipartConfig(max_parts=_PARTS))
         found: dict[str, list[bytes]] = {}
         try:
-            parse_body(self._called, self.request.body, found, {}, self.request.headers, config=few)
+            parse_body_arguments(
+                self._kind, self.request.body, found, {}, self.request.headers, config=few
+            )
         except HTTPInputError:
             raise wrong(
                 "The body is no form that can be read here: it takes"
