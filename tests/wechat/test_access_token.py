@@ -554,7 +554,35 @@ async def test_a_hung_fetch_ends_and_the_next_one_works(simulator, keeper, clock
         await keeper.get()
     assert caught.value.remedy is Remedy.RETRY
     monkeypatch.setattr(module, "FETCH_SECONDS", 5)
-    clock.advance(2)
+    clock.advance(3)
+    assert await keeper.get()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_day_of_failures_leaves_the_day_s_quota_whatever_callers_want(
+    simulator, keeper, clock
+):
+    simulator.faults.answer(STABLE, errcode=-1, times=None)
+    for _ in range(86400 // 20):
+        with pytest.raises(PlatformError):
+            await keeper.get()
+        clock.advance(20)
+    assert 100 < simulator.calls[STABLE] < 200
+    simulator.faults.clear()
+    clock.advance(800)
+    assert await keeper.get()
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_tries_that_reached_nobody_use_nothing_up(simulator, keeper, clock):
+    await simulator.go_down()
+    for _ in range(400):
+        with pytest.raises(PlatformError) as caught:
+            await keeper.get()
+        assert caught.value.unsent
+        clock.advance(700)
+    await simulator.come_back()
+    clock.advance(700)
     assert await keeper.get()
 
 

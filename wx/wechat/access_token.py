@@ -20,7 +20,9 @@ LONGEST_PAUSE_SECONDS = 600  # so that not even a day of that takes the day's fe
 WAIT_SECONDS = 5  # of a pause, that callers are kept waiting
 PROVEN_SECONDS = 60  # of age, at which an access token that is taken has helped
 FETCHES_PER_DAY = 200  # the smallest quota of the platform's accounts (0)
-RETRY_SECONDS = (2, 5, 15, 30, 60)  # after a failed refresh; then the last again and again
+# After a failed fetch; then the last again and again. A day of it stays below the quota.
+RETRY_SECONDS = (2, 5, 15, 30, *[60] * 40, 600)
+PAUSED_SECONDS = 60  # after a fetch that met a used-up quota
 OVERLAP_SECONDS = 300  # in which the platform retires an access token by itself (1.2)
 SETTLING_SECONDS = 5  # after a fetch, in which a server of the platform's may not know it yet
 STOLEN_LOG_SECONDS = 3600  # between two lines about the same trouble
@@ -135,7 +137,7 @@ class AccessTokenKeeper:
             # Not every refusal has moved the next try on: the day's quota has not.
             next_try = self._clock.monotonic() + RETRY_SECONDS[0]
             if error.remedy is Remedy.PAUSE:
-                next_try = self._clock.monotonic() + RETRY_SECONDS[-1]
+                next_try = self._clock.monotonic() + PAUSED_SECONDS
             self._refresh_at = max(self._refresh_at, next_try)
             state = "the present one still holds" if self.held else "none is held"
             log.warning("access token not refreshed (%s): %s%s", state, error, advice(error))
@@ -214,7 +216,8 @@ class AccessTokenKeeper:
         """
         now = self._clock.monotonic()
         pause = max(0.0, self._last_fetch_at + FETCH_PAUSE_SECONDS - now)
-        if pause and self._failure:
+        # Whoever wants it sooner than the next try is due would only use up the day's quota.
+        if self._failure and (pause or now < self._refresh_at):
             raise self._failure
         if len(self._fetches) == FETCHES_PER_DAY and now - self._fetches[0] < _DAY:
             raise PlatformError(
@@ -255,6 +258,8 @@ class AccessTokenKeeper:
                 if isinstance(error, PlatformError)
                 else PlatformError(Remedy.RETRY, None, "no answer in time", path=self._path)
             )
+            if self._failure.unsent:
+                self._fetches.pop()  # nobody has counted it
             pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
             self._failures += 1
             self._refresh_at = self._clock.monotonic() + pause * random.uniform(0.75, 1.25)
