@@ -573,19 +573,6 @@ async def test_a_day_of_failures_leaves_the_day_s_quota_whatever_callers_want(
     assert await keeper.get()
 
 
-@pytest.mark.gen_test(timeout=60)
-async def test_tries_that_reached_nobody_use_nothing_up(simulator, keeper, clock):
-    await simulator.go_down()
-    for _ in range(400):
-        with pytest.raises(PlatformError) as caught:
-            await keeper.get()
-        assert caught.value.unsent
-        clock.advance(700)
-    await simulator.come_back()
-    clock.advance(700)
-    assert await keeper.get()
-
-
 @pytest.mark.gen_test
 async def test_a_dead_platform_is_a_platform_error(keepers, simulator):
     simulator.faults.drop(STABLE)

@@ -258,8 +258,6 @@ class AccessTokenKeeper:
                 if isinstance(error, PlatformError)
                 else PlatformError(Remedy.RETRY, None, "no answer in time", path=self._path)
             )
-            if self._failure.unsent:
-                self._fetches.pop()  # nobody has counted it
             pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
             self._failures += 1
             self._refresh_at = self._clock.monotonic() + pause * random.uniform(0.75, 1.25)
