@@ -266,3 +266,19 @@ async def test_the_readme_s_examples_work(world: World) -> None:
     assert sum(line.endswith("ann queued -") for line in printed) == 4
     assert any(line.endswith("ann delivered template") for line in printed)
     assert "ann template (outside-window)" in printed
+
+
+@pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ann", "--wait", "0", "hello"),
+        ("ann", "--channel", "template", "hello"),
+        ("--expires-in", "60", "ann", "hello"),
+        ("ann", "hello", "--expires-in", "60"),
+    ],
+)
+async def test_options_may_stand_anywhere(world: World, words: tuple[str, ...]) -> None:
+    await world.bound()
+    done = await send(world, *words)
+    assert " ann queued " in done.out, done

@@ -41,7 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"wxbind: {error}", file=sys.stderr)
         return error.exit_code
     except Refused as error:
-        line = " ".join(one % error.details for one in (error.message, error.hint) if one)
+        line = " ".join(
+            _sentence(one % error.details) for one in (error.message, error.hint) if one
+        )
         line = "".join(one if one.isprintable() else " " for one in line)
         print(f"wxbind: {line}", file=sys.stderr)
         return 1
@@ -53,10 +55,14 @@ def main(arguments: list[str] | None = None) -> int:
     return code
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def _parse(words: list[str]) -> argparse.Namespace:
     if (not words or words[0].startswith("-")) and not {"-h", "--help", "--version"} & set(words):
         words = ["serve", *words]
-    options = make_parser().parse_args(_spelled_out(words))
+    options = _parsed(_spelled_out(words))
     if options.verb == "account" and (options.name is None) != (options.action == "list"):
         print("wxbind: account list takes no NAME, the others take one", file=sys.stderr)
         sys.exit(2)
@@ -73,6 +79,21 @@ def _parse(words: list[str]) -> argparse.Namespace:
         if options.wait is not None and not options.wait >= 0:
             print("wxbind: --wait takes a number of seconds", file=sys.stderr)
             sys.exit(2)
+    return options
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """The words of a verb, options and others in whatever order people put them."""
+    parser = make_parser()
+    (verbs,) = (
+        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    verb = verbs.choices.get(words[0]) if words else None
+    if verb is None:
+        return parser.parse_args(words)  # which says what is wrong, or helps
+    options: argparse.Namespace = verb.parse_intermixed_args(
+        words[1:], argparse.Namespace(verb=words[0])
+    )
     return options
 
 
@@ -138,14 +159,18 @@ def make_parser() -> argparse.ArgumentParser:
         "--sample", action="store_true", help=f"print a {config.FILE} to start from, and no more"
     )
     account = verb("account", "manage accounts", _account)
-    account.add_argument("action", choices=["add", "list", "passwd", "disable", "enable"])
+    account.add_argument(
+        "action",
+        choices=["add", "list", "passwd", "disable", "enable"],
+        metavar="add|list|passwd|disable|enable",
+    )
     account.add_argument("name", nargs="?", metavar="NAME")
     account.add_argument("--admin", action="store_true", help="with add: an administrator")
     account.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
     )
     key = verb("key", "manage the API keys of programs", _key)
-    key.add_argument("action", choices=["add", "list", "revoke"])
+    key.add_argument("action", choices=["add", "list", "revoke"], metavar="add|list|revoke")
     key.add_argument("name", nargs="?", metavar="NAME")
     key.add_argument(
         "--scope", nargs="+", action="extend", metavar="SCOPE", help="with add: what it may do"
@@ -155,7 +180,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     key.add_argument("--expires", type=float, metavar="DAYS", help="with add: how long it holds")
     menu = verb("menu", "show the account's menu, put one up or take it away", _menu)
-    menu.add_argument("action", choices=["show", "push", "clear"])
+    menu.add_argument("action", choices=["show", "push", "clear"], metavar="show|push|clear")
     menu.add_argument(
         "file", nargs="?", metavar="FILE", help="with push: JSON; - is standard input"
     )

@@ -235,7 +235,10 @@ def _check_scopes(scopes: Collection[str], account: str) -> None:
         )
     if (SERVERCHAN in scopes) != bool(account):
         raise Refused(
-            400, "bad-recipient", "A key for serverchan reaches one account, and no other key does."
+            400,
+            "bad-recipient",
+            "A key for serverchan reaches one account, and no other key does.",
+            hint="Name that account with --to ACCOUNT.",
         )
 
 

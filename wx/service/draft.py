@@ -43,8 +43,8 @@ def cleaned(draft: Draft) -> Draft:
     """
     if draft.wish not in WISHES:
         raise wrong("bad-channel", "The channel is one of auto, custom, template and subscribe.")
-    if bool(draft.text) == bool(draft.template_id):
-        raise wrong("bad-text", "A notice needs either a text or a template.")
+    if draft.text and draft.template_id:
+        raise wrong("bad-text", "A notice takes a text or a template, not both.")
     if draft.expires_in is not None and not 1 <= draft.expires_in <= 30 * 86400:
         raise wrong("bad-expiry", "A notice may wait 1 second to 30 days.")
     if not draft.template_id:
