@@ -104,7 +104,7 @@ class Courier:
         self._back: list[_Job] = []  # came back, not written down yet
         self._closed_until: dict[str, float] = {}  # by channel, monotonic
         self._closed_by: dict[str, int | None] = {}  # by channel: the platform's number for why
-        self._version: int | None = None  # of what other processes have written
+        self._version = 0  # of what other processes have written
         self._barred_until: dict[str, float] = {}
         self._offset = clock.now() - clock.monotonic()
         self._last = 0  # the number of the last notice by that offset
@@ -118,7 +118,8 @@ class Courier:
         Raises:
             StorageUnavailable: the outbox could not be read.
         """
-        await self._database.write(self._recover)
+        self._last = await self._database.write(self._recover)
+        self._version = await self._database.changed_elsewhere()
         self._running = asyncio.create_task(self._run(), name="courier")
 
     async def look(self) -> None:
@@ -454,9 +455,9 @@ class Courier:
                 self._outbox.give_up(conn, notice.follower_id, reason=reason, now=now)
             )
 
-    def _recover(self, conn: sqlite3.Connection) -> None:
+    def _recover(self, conn: sqlite3.Connection) -> int:
         """What was on its way when the process ended may have arrived: what can be sent again
-        without a second copy is, all else stays in doubt."""
+        without a second copy is, all else stays in doubt. The number of the last notice."""
         now, turn = self._clock.now(), _Turn()
         for notice in outbox.list_sending(conn):
             if notice.channel == TEMPLATE:
@@ -471,8 +472,9 @@ class Courier:
             else:
                 self._end(conn, notice, NoticeState.UNKNOWN, "doubt", turn, now=now)
                 log.warning("notice %s was on its way, and may have arrived", notice.id)
-        outbox.mark_resumed(conn, now=now)
         outbox.mark_next_due(conn, turn.followers, now=now)
+        outbox.mark_resumed(conn, now=now)
+        return outbox.find_last(conn)
 
     # The call
 
