@@ -319,7 +319,9 @@ function catchUp() {
 
 document.addEventListener("visibilitychange", catchUp);
 tabs.onmessage = catchUp;
-addEventListener("pagehide", () => stop());
+addEventListener("pagehide", (event) => {
+  if (event.persisted) stop(); // a page that is kept for the way back must not stay connected
+});
 addEventListener("pageshow", (event) => {
   if (event.persisted) refresh();
 });

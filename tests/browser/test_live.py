@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Route, WebSocket, expect
 
 from tests.browser.conftest import Demo, log_in
 from tests.browser.test_demo import agree
@@ -111,6 +111,36 @@ def test_refused_on_the_phone_is_said_and_a_new_code_can_be_had(
     desk.click("[data-renew] button")
     expect(desk.locator("main")).to_have_attribute("data-state", "waiting")
     expect(desk.locator("a[data-link]")).not_to_have_attribute("href", link)
+
+
+def test_leaving_while_the_socket_is_being_opened_leaves_no_complaint(
+    demo: Demo, visitor: Callable[..., Page]
+) -> None:
+    desk = visitor()
+    log_in(desk, demo)
+    for _ in range(40):
+        desk.reload(wait_until="domcontentloaded")
+
+
+def test_a_page_kept_for_the_way_back_hangs_up_and_catches_up_when_shown_again(
+    demo: Demo, visitor: Callable[..., Page]
+) -> None:
+    desk = visitor()
+    sockets: list[WebSocket] = []
+    desk.on("websocket", lambda socket: sockets.append(socket))
+    log_in(desk, demo)
+    expect(desk.locator("main")).to_have_attribute("data-state", "waiting")
+    desk.wait_for_timeout(500)
+    with sockets[-1].expect_event("close"):
+        desk.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    link = desk.locator("a[data-link]").get_attribute("href")
+    phone = visitor()
+    phone.goto(f"{demo.phone}/phone/scan?url={link}")
+    agree(phone)
+    expect(phone.frame_locator("iframe[data-frame]").locator("[data-done]")).to_be_visible()
+    assert desk.locator("main").get_attribute("data-state") == "waiting"
+    desk.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(desk.locator("[data-bound]")).to_be_visible()
 
 
 def test_without_scripts_the_page_tells_the_truth_when_reloaded(

@@ -419,8 +419,10 @@ async def test_an_answer_on_its_way_does_not_bring_the_right_to_ask_back(
     await open_quietly(world)
     world.simulator.faults.answer(INFO, errcode=48001)
     world.simulator.faults.answer(INFO, errcode=-1)
+    world.simulator.faults.delay(INFO, 10)  # so that both are asked before either is answered
     await asyncio.gather(tells(world, "subscribe", "wang"), tells(world, "subscribe", "li"))
     await world.simulator.called(INFO, 2)
+    world.simulator.faults.release()
     await world.rest()
     await tells(world, "subscribe", "zhang")
     await world.rest()
