@@ -56,6 +56,9 @@ class Config:
     notice_days: int
     notice_url_hosts: tuple[str, ...]
     api_per_minute: int
+    notices_per_minute: int
+    notices_per_day: int
+    notice_templates: tuple[str, ...]
     serverchan: bool
     wechat_server: bool
     replies: tuple[Rule, ...]
@@ -187,6 +190,24 @@ KEYS: tuple[Key, ...] = (
         "hosts that notices may link to, beside public_url's; * allows all",
     ),
     Key("api_per_minute", values.number(1, 1_000_000), 6000, "notices and calls of one API key"),
+    Key(
+        "notices_per_minute",
+        values.number(1, 1_000_000),
+        12_000,
+        "notices of all API keys together",
+    ),
+    Key(
+        "notices_per_day",
+        values.number(0, 10_000),
+        1000,
+        "notices to one account in 24 hours; 0 is no limit",
+    ),
+    Key(
+        "notice_templates",
+        values.templates,
+        (),
+        "ids of the templates that programs may use; none: all that the account has",
+    ),
     Key("serverchan", values.yes_no, False, "answer ServerChan's addresses, /KEY.send"),
     Key(
         "wechat_server",

@@ -127,6 +127,14 @@ def codes(value: object) -> tuple[str, ...]:
     return listed
 
 
+def templates(value: object) -> tuple[str, ...]:
+    """A list of templates' ids."""
+    listed = tuple(items(value))
+    if not all(re.fullmatch(r"[0-9A-Za-z_-]{1,64}", item) for item in listed):
+        raise ValueError("must be a list of ids of templates: letters, digits, - and _")
+    return listed
+
+
 def origins(value: object) -> tuple[str, ...]:
     """A list of addresses as :func:`url` reads them."""
     return tuple(url(item) for item in items(value))

@@ -68,7 +68,12 @@ async def bench(size: Size) -> list[Row]:
 async def _running(
     platform: str, *, environ: dict[str, str] | None = None
 ) -> AsyncIterator[Sender]:
-    keys = {"api_per_minute": "1000000", "notice_template": "BenchTemplate:thing1,time2"}
+    keys = {
+        "api_per_minute": "1000000",
+        "notices_per_minute": "1000000",
+        "notices_per_day": "0",
+        "notice_template": "BenchTemplate:thing1,time2",
+    }
     async with harness.prepared(platform, **keys) as (settings, _):
         openids = [f"oBench{number:022}" for number in range(PEOPLE)]
         key = await bind_people(Path(settings["WXBIND_DATA_DIR"]), openids, app_id=APP_ID)

@@ -142,6 +142,8 @@ class Site:
             "bind_route": "oauth",
             "notice_template": f"{simulator.template_id}:thing1,time2",
             "api_per_minute": "1000000",
+            "notices_per_minute": "1000000",
+            "notices_per_day": "0",
         }
         self.program = Program(folder, simulator, **ours | keys)
         self.alive = asyncio.Event()

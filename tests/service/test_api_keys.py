@@ -56,11 +56,12 @@ async def test_a_key_is_random_and_only_its_digest_is_kept(room: Room) -> None:
     one = await room.keys.add("one", [WRITE])
     two = await room.keys.add("two", [WRITE])
     assert re.fullmatch(r"wx_[0-9A-Za-z]{43}", one) and one != two
+    assert [kept.prefix for kept in await room.keys.list_all()] == [one[:8], two[:8]]
     await room.store.close()
     kept = b"".join(path.read_bytes() for path in room.folder.iterdir())
     assert one.encode() not in kept and one[3:].encode() not in kept
     assert secret.digest(one) in kept
-    assert one[:8].encode() in kept and one[:9].encode() not in kept
+    assert one[8:].encode() not in kept
 
 
 @pytest.mark.gen_test
@@ -164,7 +165,9 @@ async def test_a_key_that_is_over_leaves_its_name_to_the_next(room: Room) -> Non
         ("a", [WRITE, "Notices:Write"], {}, "bad-scope"),
         ("a", [WRITE, "serverchan"], {"account": "ann"}, "bad-scope"),
         ("a", ["serverchan"], {}, "bad-recipient"),
-        ("a", [WRITE], {"account": "ann"}, "bad-recipient"),
+        ("a", ["notices:read"], {"account": "ann"}, "bad-recipient"),
+        ("a", [WRITE, "bindings:read"], {"account": "ann"}, "bad-recipient"),
+        ("a", [WRITE], {"account": "nobody"}, "unknown-account"),
         ("a", ["serverchan"], {"account": "nobody"}, "unknown-account"),
         ("a", [WRITE], {"expires_in": 0}, "bad-expiry"),
         ("a", [WRITE], {"expires_in": -1}, "bad-expiry"),
@@ -261,6 +264,30 @@ async def test_a_list_longer_than_a_minute_s_worth_waits_for_a_whole_one_and_is_
     assert caught.value.retry_after == pytest.approx(541)
     room.clock.advance(541)
     room.keys.charge(key, 1)
+
+
+@pytest.mark.gen_test
+async def test_all_keys_together_send_so_many_and_a_refusal_costs_nobody_anything(
+    room: Room,
+) -> None:
+    room.keys = ApiKeys(room.store, room.clock, per_minute=60, notices_per_minute=30)
+    one, two = [
+        await room.keys.check(await room.keys.add(name, [WRITE]), WRITE) for name in ("one", "two")
+    ]
+    room.keys.charge(one, 10, notices=20)
+    for key in (one, two):
+        with pytest.raises(Refused) as caught:
+            room.keys.charge(key, 10, notices=12)
+        assert (caught.value.status, caught.value.code) == (429, "too-many-requests")
+        assert "notices_per_minute" in caught.value.hint
+        assert caught.value.retry_after == pytest.approx(4)
+    room.keys.charge(two, 59, notices=10)
+    with pytest.raises(Refused) as caught:
+        room.keys.charge(two, 1)
+    assert "api_per_minute" in caught.value.hint
+    room.keys.charge(one, 40)
+    room.clock.advance(4)
+    room.keys.charge(one, 4, notices=2)
 
 
 # When it was used

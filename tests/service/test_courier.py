@@ -40,6 +40,7 @@ from wx.errors import StorageUnavailable
 from wx.protocol import errcode
 from wx.service import courier as module
 from wx.service import reason
+from wx.store import outbox
 
 HOUR, DAY = 3600, 86400
 PATHS = {"template": TEMPLATE, "custom": CUSTOM, "subscribe": SUBSCRIBE}
@@ -1136,19 +1137,81 @@ async def test_a_surprise_in_a_turn_is_told_and_the_next_one_goes_on(
 ) -> None:
     await open_quietly(world)
     broken = [ValueError("of our own")]
-    real = door(world).choice
+    real = outbox.claim_due
 
-    def choice(*args: Any, **kwargs: Any) -> Any:
+    def claim_due(*args: Any, **kwargs: Any) -> Any:
         if broken:
             raise broken.pop()
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(door(world), "choice", choice)
+    monkeypatch.setattr(outbox, "claim_due", claim_due)
     notice_id = await put_one(world)
     await world.told("wang")
     await rest(world)
     assert (await found(world, notice_id)).state == "sent"
     assert any("stands still for a moment" in line for line in ear.lines)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_notice_that_we_fail_at_is_set_aside_alone_and_tried_again_later(
+    world: World, monkeypatch: pytest.MonkeyPatch, ear: Ear
+) -> None:
+    await open_quietly(world)
+    names = await crowd(world, 3)
+    real = door(world).choice
+    broken = True
+
+    def choice(conn: Any, notice: Any, *args: Any, **kwargs: Any) -> Any:
+        if broken and notice.text == "odd":
+            conn.execute("UPDATE outbox SET text = 'half done' WHERE number = ?", (notice.number,))
+            raise ValueError("of our own")
+        return real(conn, notice, *args, **kwargs)
+
+    monkeypatch.setattr(door(world), "choice", choice)
+    odd, *_ = await put(world, names[1], text="odd")
+    after, *_ = await put(world, names[1], text="after it")
+    others = await put(world, names[0], names[2])
+    for name in (names[0], names[2]):
+        await world.told(name)
+    await rest(world)
+    assert [(await found(world, one.id)).state for one in others] == ["sent"] * 2
+    kept = await found(world, odd.id)
+    assert (kept.state, kept.text, kept.attempts) == ("queued", "odd", 0)
+    assert sum(f"notice {odd.id}: not begun" in line for line in ear.lines) == 1
+    broken = False
+    await later(world, module.FAULT_SECONDS + 1)
+    assert [(await found(world, one.id)).state for one in (odd, after)] == ["sent"] * 2
+    assert texts(world, names[1]) == ["odd", "after it"]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_came_of_a_call_and_cannot_be_written_down_is_in_doubt_and_holds_up_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch, ear: Ear
+) -> None:
+    await open_quietly(world)
+    names = await crowd(world, 2)
+    real = outbox.mark_sent
+    broken = True
+
+    def mark_sent(conn: Any, number: int, **kwargs: Any) -> None:
+        real(conn, number, **kwargs)
+        if broken and number == odd.number:
+            raise KeyError("of our own")
+
+    world.simulator.faults.delay(TEMPLATE, 10)
+    monkeypatch.setattr(outbox, "mark_sent", mark_sent)
+    odd, other = await put(world, *names)
+    await world.simulator.called(TEMPLATE, 2)
+    odd = await found(world, odd.id)
+    world.simulator.faults.release()
+    world.simulator.faults.clear()
+    await rest(world)
+    assert [(await found(world, one.id)).state for one in (odd, other)] == ["unknown", "sent"]
+    assert any(f"notice {odd.id}: not written down" in line for line in ear.lines)
+    again, *_ = await put(world, names[0])
+    await rest(world)
+    assert (await found(world, again.id)).state == "sent"
+    assert world.simulator.calls[TEMPLATE] == 3, "and it is not sent again"
 
 
 # The stop

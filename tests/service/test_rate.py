@@ -62,3 +62,22 @@ def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         made.take(key)
     assert len(made._buckets) == 3
     assert taken(made, 9, 1) == 0, "the last are"
+
+
+def test_many_at_once_are_all_taken_or_none_and_more_than_it_holds_is_a_debt() -> None:
+    clock = ManualClock()
+    made = Rate(clock, per_minute=60)
+    made.take(1, 40)
+    assert made.wait(1, 25) == pytest.approx(5)
+    with pytest.raises(Refused) as refused:
+        made.take(1, 25)
+    assert refused.value.retry_after == pytest.approx(5)
+    made.take(1, 20)
+    assert (made.wait(1), made.wait(1, 0)) == (pytest.approx(1), 0)
+    clock.advance(59)
+    assert made.wait(1, 600) == pytest.approx(1)
+    clock.advance(1)
+    made.take(1, 600)
+    assert made.wait(1) == pytest.approx(541)
+    clock.advance(541)
+    made.take(1)

@@ -386,7 +386,8 @@ async def test_the_answers_are_as_they_are_described(
         assert_described(answer, notices, "POST")
 
     def empty(self: ApiKeys, *_: object) -> None:
-        self._left.update({number: (0.0, self._clock.monotonic()) for number in range(10)})
+        since = self._clock.monotonic()
+        self._calls._buckets.update({number: (0.0, since) for number in range(10)})
         real(self, *_)  # type: ignore[arg-type]
 
     real = ApiKeys.charge

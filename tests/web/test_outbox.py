@@ -14,7 +14,7 @@ from wx.service.reason import REASONS
 NOTICES = "/api/v1/notices"
 ACCEPTED = {"id", "to", "channel", "state"}
 EXPLAINED = {"reason_code", "reason", "cause", "hint"}
-SHOWN = ACCEPTED | EXPLAINED | {"why", "attempts", "platform_id", "errcode", "created_at"}
+SHOWN = ACCEPTED | EXPLAINED | {"why", "origin", "attempts", "platform_id", "errcode", "created_at"}
 SHOWN |= {"expires_at", "sent_at", "settled_at"}
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -67,6 +67,7 @@ async def test_a_text_is_kept_sent_and_told_of(world: World) -> None:
     assert set(told) == SHOWN
     assert (told["to"], told["channel"], told["why"]) == ("ann", "template", "outside-window")
     assert (told["attempts"], told["errcode"]) == (1, None)
+    assert told["origin"] == "key program"
     assert told["platform_id"].isdigit()
     assert {told[name] for name in EXPLAINED} == {""}
     for name in ("created_at", "expires_at", "sent_at"):
@@ -413,3 +414,96 @@ async def test_a_list_counts_as_many_and_nothing_of_it_is_kept_when_it_is_too_mu
     assert not world.rows("SELECT 1 FROM requests")
     world.clock.advance(int(answer.headers["Retry-After"]) + 6)
     assert (await world.ask(NOTICES, key=key, body=many)).code == 404
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_all_keys_together_send_so_many_in_a_minute_and_trying_out_is_not_counted(
+    world: World,
+) -> None:
+    await world.reconfigure(notices_per_minute="5", serverchan="true")
+    key = await bound_key(world)
+    other = await world.key("notices:write", name="other")
+    router = await world.key("serverchan", name="router", account="ann")
+    draft = {"to": "ann", "text": "x"}
+    for _ in range(7):
+        assert (await world.ask(NOTICES, key=key, body=draft | {"dry_run": True})).code == 200
+    for one in (key, key, other, other):
+        await sent(world, one, draft)
+    assert (await world.ask(f"/{router}.send?title=x")).code == 200
+    for one in (key, other):
+        told = error(await world.ask(NOTICES, key=one, body=draft), 429, "too-many-requests")
+        assert "notices_per_minute" in told["hint"]
+    assert (await world.ask(f"/{router}.send?title=x")).code == 429
+    world.clock.advance(12)
+    await sent(world, other, draft)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_one_account_gets_so_many_in_a_day_whoever_sends(world: World) -> None:
+    await world.reconfigure(notices_per_day="4")  # the word that it is bound is one of them
+    key = await bound_key(world)
+    await world.bound("bob", "li")
+    world.clock.advance(3600)
+    for _ in range(3):
+        await sent(world, key, {"to": "ann", "text": "x"})
+        world.clock.advance(60)
+    count = world.rows("SELECT count(*) FROM outbox")[0][0]
+    answer = await world.ask(NOTICES, key=key, body={"to": ["bob", "ann"], "text": "x"})
+    told = error(answer, 429, "too-many-notices")
+    assert told["accounts"] == {"full": ["ann"]} and "ann" in told["message"]
+    assert "bob" not in told["message"]
+    wait = int(answer.headers["Retry-After"])
+    assert 86400 - 3600 - 180 - 5 <= wait <= 86400 - 3600 - 180 + 1
+    assert world.rows("SELECT count(*) FROM outbox")[0][0] == count, "nothing is half done"
+    await sent(world, key, {"to": "bob", "text": "x"})
+    desktop = await world.signed_in()
+    assert (await desktop.post("/bind/test", json_answer=True)).code == 429
+    world.clock.advance(wait)
+    await sent(world, key, {"to": ["bob", "ann"], "text": "x"})
+    error(
+        await world.ask(NOTICES, key=key, body={"to": "ann", "text": "x"}), 429, "too-many-notices"
+    )
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_without_a_limit_of_the_day_there_is_none(world: World) -> None:
+    await world.reconfigure(notices_per_day="0")
+    key = await bound_key(world)
+    for _ in range(5):
+        await sent(world, key, {"to": "ann", "text": "x"})
+
+
+# Whom and what a key reaches
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_key_for_one_account_reaches_no_other_and_learns_of_none(world: World) -> None:
+    await bound_key(world)
+    await world.bound("bob", "li")
+    key = await world.key("notices:write", name="backup", account="ann")
+    [notice] = await sent(world, key, {"to": "ANN", "text": "x"})
+    assert notice["to"] == "ann"
+    for to in ("bob", "nobody", ["ann", "bob"], ["nobody", "bob"]):
+        for more in ({}, {"dry_run": True}):
+            answer = await world.ask(NOTICES, key=key, body={"to": to, "text": "x"} | more)
+            told = error(answer, 403, "not-allowed")
+            names = [name for name in ([to] if isinstance(to, str) else to) if name != "ann"]
+            assert told["accounts"] == {"not_allowed": names}
+    assert len(world.rows("SELECT 1 FROM outbox WHERE origin = 'key backup'")) == 1
+    error(await world.ask(NOTICES, key=key), 403, "missing-scope")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_where_templates_are_named_programs_use_no_other(world: World) -> None:
+    await world.reconfigure(notice_templates="Other, Another")
+    key = await bound_key(world)
+    template = {
+        "id": world.simulator.template_id,
+        "data": {"thing1": "x", "time2": "2027-01-15 08:00"},
+    }
+    for more in ({}, {"dry_run": True}):
+        answer = await world.ask(NOTICES, key=key, body={"to": "ann", "template": template} | more)
+        error(answer, 403, "template-not-allowed")
+    await sent(world, key, {"to": "ann", "text": "a text goes by notice_template all the same"})
+    await world.reconfigure(notice_templates=world.simulator.template_id)
+    await sent(world, key, {"to": "ann", "template": template})

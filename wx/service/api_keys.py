@@ -11,12 +11,14 @@ from wx.errors import Refused, StorageUnavailable
 from wx.model import Account, ApiKey
 from wx.service.accounts import proper_name
 from wx.service.background import Background
+from wx.service.rate import Rate
 from wx.store import accounts, api_keys
 from wx.store.database import Database
 
 SERVERCHAN = "serverchan"
+WRITE = "notices:write"
 SCOPES = (
-    "notices:write",
+    WRITE,
     "notices:read",
     "bindings:read",
     "js:read",
@@ -37,6 +39,7 @@ class ApiKeys:
     Args:
         background: writes down when a key was used, behind the answer; None: nobody does.
         per_minute: what one key may ask for in a minute.
+        notices_per_minute: what all of them together may send in a minute.
     """
 
     def __init__(
@@ -46,14 +49,15 @@ class ApiKeys:
         background: Background | None = None,
         *,
         per_minute: int = 6000,
+        notices_per_minute: int = 12_000,
     ) -> None:
         self._database = database
         self._clock = clock
         self._background = background
-        self._per_minute = per_minute
+        self._calls = Rate(clock, per_minute=per_minute)
+        self._notices = Rate(clock, per_minute=notices_per_minute)
         # Keyed by digests of keys that were found, so that strangers cannot fill it.
         self._found: dict[bytes, tuple[float, ApiKey]] = {}
-        self._left: dict[int, tuple[float, float]] = {}  # by key: what is left, and since when
         self._used: dict[int, float] = {}
 
     async def add(
@@ -71,7 +75,7 @@ class ApiKeys:
         old key stays as useless as it was.
 
         Args:
-            account: whom a key with the scope ``serverchan`` reaches.
+            account: the only one that a key reaches, if there is one.
             expires_in: seconds; None for ever.
 
         Raises:
@@ -133,7 +137,7 @@ class ApiKeys:
         await self._database.write(work)
 
     async def account_of(self, key: ApiKey) -> Account | None:
-        """The account that a ServerChan key reaches."""
+        """The only account that a key reaches, if there is one."""
         number = key.account_id
         if number is None:
             return None
@@ -161,31 +165,36 @@ class ApiKeys:
         self._note_use(known)
         return known
 
-    def charge(self, key: ApiKey, count: int) -> None:
-        """Count so many calls more; all of them, or none.
+    def charge(self, key: ApiKey, calls: int, *, notices: int = 0) -> None:
+        """Count so many calls more of this key, and so many notices of all keys together; all of
+        them, or none.
 
-        More than a minute's worth is let through once a whole minute's worth is there, and the key
-        then waits for as long as it is in debt.
+        More than a minute's worth is let through once a whole minute's worth is there, and what
+        follows then waits for as long as there is a debt.
 
         Raises:
-            Refused: 429, the key's minute is used up.
+            Refused: 429, the key's minute is used up, or everybody's.
         """
-        now = self._clock.monotonic()
-        whole, per_second = float(self._per_minute), self._per_minute / 60
-        left, since = self._left.get(key.id, (whole, now))
-        left = min(whole, left + (now - since) * per_second)
-        missing = min(count, whole) - left
-        if missing > 1e-6:  # what floating point loses must not cost a second
-            self._left[key.id] = (left, now)
+        if wait := self._calls.wait(key.id, calls):
             raise Refused(
                 429,
                 "too-many-requests",
                 "Too many requests with this API key.",
                 hint="Wait as long as Retry-After says, or set api_per_minute higher.",
-                retry_after=missing / per_second,
+                retry_after=wait,
                 key=key.name,
             )
-        self._left[key.id] = (left - count, now)
+        if wait := self._notices.wait(None, notices):
+            raise Refused(
+                429,
+                "too-many-requests",
+                "Too many notices by all API keys together.",
+                hint="Wait as long as Retry-After says, or set notices_per_minute higher.",
+                retry_after=wait,
+                key=key.name,
+            )
+        self._calls.take(key.id, calls)
+        self._notices.take(None, notices)
 
     async def _find(self, key: str) -> ApiKey:
         if not _FORM.fullmatch(key):
@@ -233,12 +242,20 @@ def _check_scopes(scopes: Collection[str], account: str) -> None:
             "A key for serverchan stands in addresses, where others may see it: it has no other"
             " scope.",
         )
-    if (SERVERCHAN in scopes) != bool(account):
+    if SERVERCHAN in scopes and not account:
         raise Refused(
             400,
             "bad-recipient",
-            "A key for serverchan reaches one account, and no other key does.",
+            "A key for serverchan reaches one account.",
             hint="Name that account with --to ACCOUNT.",
+        )
+    if account and not set(scopes) <= {SERVERCHAN, WRITE}:
+        raise Refused(
+            400,
+            "bad-recipient",
+            "A key that reaches one account can send to it, and nothing else.",
+            hint="Leave out --to, or every scope but %(scope)s.",
+            scope=WRITE,
         )
 
 

@@ -25,7 +25,7 @@ from wx.service.channel import CUSTOM, SUBSCRIBE, TEMPLATE, WINDOW_SHUT, Choice
 from wx.service.outbox import Outbox
 from wx.service.receipts import unnumbered
 from wx.store import followers, outbox, subscriptions
-from wx.store.database import Database
+from wx.store.database import Database, apart
 from wx.wechat.messages import Messages
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ NOT_SUBSCRIBED = 43101
 NO_TEMPLATE = {40036, 40037}
 NO_RIGHT = {48001, 48004, 48008}
 BARRED_SECONDS = 3600.0
+FAULT_SECONDS = 60.0  # after a fault of our own, whose end nobody tells us
 
 
 @dataclass(slots=True)
@@ -240,18 +241,54 @@ class Courier:
         if turn.jump:
             outbox.mark_shifted(conn, turn.jump, last=self._last, now=now)
         for job in back:
-            self._settle(conn, job, turn, now=now)
+            self._settle_apart(conn, job, turn, now=now)
         for notice in outbox.mark_expired(conn, now=now):
             self._ended(notice, notice.state, notice.reason, turn)
         claimed = outbox.claim_due(conn, now=now, limit=room) if room > 0 else []
         known = followers.find_all(conn, (one.follower_id for one in claimed))
         for notice in claimed:
             turn.concerned.add(notice.account_id)
-            follower = known.get(notice.follower_id)
-            self._begin(conn, notice, follower, closed, barred, turn, now=now)
+            self._begin_apart(
+                conn, notice, known.get(notice.follower_id), closed, barred, turn, now=now
+            )
         outbox.mark_next_due(conn, turn.followers, now=now)
         turn.last = outbox.find_last(conn)
         return turn
+
+    # A fault of our own in one notice must not hold up all the others.
+
+    def _settle_apart(
+        self, conn: sqlite3.Connection, job: _Job, turn: _Turn, *, now: float
+    ) -> None:
+        work = partial(self._settle, job=job, turn=turn, now=now)
+        _, failure = apart(conn, work)
+        if failure:
+            # The call was made, so it must not be made again.
+            log.error("notice %s: not written down: %s", job.notice.id, where(failure))
+            state, reason = NoticeState.UNKNOWN, "doubt"
+            outbox.mark_settled(
+                conn, job.notice.number, state, reason=reason, errcode=None, now=now
+            )
+            self._ended(job.notice, state, reason, turn, channel=job.choice.channel)
+
+    def _begin_apart(
+        self,
+        conn: sqlite3.Connection,
+        notice: Notice,
+        follower: Follower | None,
+        closed: Mapping[str, float],
+        barred: Collection[str],
+        turn: _Turn,
+        *,
+        now: float,
+    ) -> None:
+        _, failure = apart(
+            conn, lambda conn: self._begin(conn, notice, follower, closed, barred, turn, now=now)
+        )
+        if failure:
+            log.error("notice %s: not begun: %s", notice.id, where(failure))
+            due_at = now + FAULT_SECONDS
+            outbox.mark_put_off(conn, notice.number, due_at=due_at, errcode=notice.errcode)
 
     def _begin(
         self,

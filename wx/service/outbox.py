@@ -34,6 +34,7 @@ ROW_SECONDS = 90 * 86400
 RECEIPT_SECONDS = 86400  # that a receipt may come before our own commit, and far more
 LOOK_SECONDS = 1.0  # that the list of templates may be waited for
 PURGE_ROWS = 1000  # in one transaction
+_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +128,10 @@ class Outbox:
             idempotency: the same one with the same notice gives the same notices for 72 hours.
 
         Raises:
-            Refused: 404 or 409 somebody is unknown or not bound, all of them are named and nothing
-                is kept; 409 another notice came with this ``idempotency``; 422 the notice is wrong.
+            Refused: 404 or 409 somebody is unknown or not bound, 429 somebody has had a day's
+                worth, all of them are named and nothing is kept; 403 the key does not reach them,
+                or the template is not for programs; 409 another notice came with this
+                ``idempotency``; 422 the notice is wrong.
             StorageUnavailable: it could not be kept.
         """
         draft, names = cleaned(draft), _names(to)
@@ -142,7 +145,7 @@ class Outbox:
         if draft.template_id and draft.wish != SUBSCRIBE:
             await self._templates.look_for(draft.template_id, seconds=LOOK_SECONDS)
         check(draft, self._config, self._templates.known)
-        made = await self._database.write(partial(self._put, names, draft, origin, request))
+        made = await self._database.write(partial(self._put, names, draft, origin, key, request))
         failpoint.here("after-commit-before-202")
         self._failed_at_once([one for one in made if not one.state.waiting])
         self.changed({one.account_id for one in made})
@@ -153,6 +156,7 @@ class Outbox:
         names: Mapping[str, str],
         draft: Draft,
         origin: str,
+        key: ApiKey | None,
         request: _Request | None,
         conn: sqlite3.Connection,
     ) -> list[Notice]:
@@ -164,8 +168,9 @@ class Outbox:
             request_id = outbox.add_request(
                 conn, request.api_key_id, request.key, request.body, now=now
             )
-        recipients = self._recipients(conn, names)
+        recipients = self._recipients(conn, names, key)
         self._require_template(conn, draft)
+        self._require_room(conn, recipients, now=now)
         made = [self._made(one, draft, origin, now=now) for one in recipients]
         outbox.add_all(conn, made, request_id=request_id)
         failpoint.here("after-accept-insert")
@@ -190,13 +195,17 @@ class Outbox:
             )
         return outbox.list_of_request(conn, known[0])
 
-    def _recipients(self, conn: sqlite3.Connection, names: Mapping[str, str]) -> list[Recipient]:
+    def _recipients(
+        self, conn: sqlite3.Connection, names: Mapping[str, str], key: ApiKey | None
+    ) -> list[Recipient]:
         """Those who are named, all of them bound. Each is named as it is looked up, and as given.
 
         Raises:
-            Refused: 404 somebody is unknown, 409 somebody is not bound.
+            Refused: 403 the key does not reach somebody, 404 somebody is unknown, 409 somebody is
+                not bound.
         """
         found = outbox.find_recipients(conn, self._config.app_id, names)
+        _require_reach(key, names, found)
         unknown = [name for folded, name in names.items() if _missing(found.get(folded))]
         unbound = [
             name
@@ -235,6 +244,32 @@ class Outbox:
                 "unknown-template",
                 "The WeChat account has no template with this id.",
                 hint="Look up the template's id in WeChat's console.",
+            )
+
+    def _require_room(
+        self, conn: sqlite3.Connection, recipients: Iterable[Recipient], *, now: float
+    ) -> None:
+        """Refuse to flood anybody: a program that runs wild costs the account its quota, and its
+        owner their patience."""
+        limit = self._config.notices_per_day
+        if not limit:
+            return
+        full, free_at = [], now
+        for one in recipients:
+            began = outbox.find_time_of(conn, one.account_id, back=limit)
+            if began is not None and now - _DAY < began <= now:
+                full.append(one.name)
+                free_at = max(free_at, began + _DAY)
+        if full:
+            raise Refused(
+                429,
+                "too-many-notices",
+                "Too many notices in 24 hours: %(names)s",
+                hint="Nothing was sent to anybody. Wait as long as Retry-After says, or set"
+                " notices_per_day higher.",
+                more={"accounts": {"full": full}},
+                retry_after=free_at - now,
+                names=_listed(full),
             )
 
     def _made(self, one: Recipient, draft: Draft, origin: str, *, now: float) -> Notice:
@@ -308,20 +343,30 @@ class Outbox:
         for account_id in set(account_ids):
             self._hub.publish(topic(account_id))
 
-    async def plan(self, to: Sequence[str], draft: Draft) -> list[Plan]:
+    async def plan(
+        self, to: Sequence[str], draft: Draft, *, key: ApiKey | None = None
+    ) -> list[Plan]:
         """What :meth:`put` would come to; keeps nothing, sends nothing, and asks nobody.
 
         Raises:
-            Refused: 422 the notice is wrong.
+            Refused: 403 the key does not reach somebody, or the template is not for programs; 422
+                the notice is wrong.
         """
         draft, names = cleaned(draft), _names(to)
         check(draft, self._config, self._templates.known)
-        return await self._database.read(partial(self._plan, names, draft))
+        return await self._database.read(partial(self._plan, names, draft, key))
 
-    def _plan(self, names: Mapping[str, str], draft: Draft, conn: sqlite3.Connection) -> list[Plan]:
+    def _plan(
+        self,
+        names: Mapping[str, str],
+        draft: Draft,
+        key: ApiKey | None,
+        conn: sqlite3.Connection,
+    ) -> list[Plan]:
         now = self._clock.now()
         self._require_template(conn, draft)
         found = outbox.find_recipients(conn, self._config.app_id, names)
+        _require_reach(key, names, found)
         plans = []
         for folded, name in names.items():
             one = found.get(folded)
@@ -563,6 +608,29 @@ def _names(to: Sequence[str]) -> dict[str, str]:
     if not 1 <= len(names) <= RECIPIENTS:
         raise wrong("bad-recipients", "Name 1 to 1,000 accounts.")
     return names
+
+
+def _require_reach(
+    key: ApiKey | None, names: Mapping[str, str], found: Mapping[str, Recipient]
+) -> None:
+    """Refuse everybody whom a key does not reach, whether there is an account of the name or not."""
+    if key is None or key.account_id is None:
+        return
+    others = [
+        name
+        for folded, name in names.items()
+        if (one := found.get(folded)) is None or one.account_id != key.account_id
+    ]
+    if others:
+        raise Refused(
+            403,
+            "not-allowed",
+            "This API key does not reach: %(names)s",
+            hint="Nothing was sent to anybody. The key was made with --to, for one account.",
+            more={"accounts": {"not_allowed": others}},
+            names=_listed(others),
+            key=key.name,
+        )
 
 
 def _missing(one: Recipient | None) -> bool:

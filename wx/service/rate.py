@@ -6,6 +6,7 @@ from wx.clock import Clock
 from wx.service.throttle import too_many
 
 REMEMBERED = 10_000  # of those who did it; the ones who did it longest ago are forgotten
+_ROUNDING = 1e-6  # what floating point loses must not cost a second
 
 
 class Rate:
@@ -18,19 +19,34 @@ class Rate:
     def __init__(self, clock: Clock, *, per_minute: int) -> None:
         self._clock = clock
         self._size = float(per_minute)
+        self._per_second = per_minute / 60
         self._buckets: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: object) -> None:
-        """Count one.
+    def wait(self, key: object, count: int = 1) -> float:
+        """Seconds until so many may be taken; 0 if they may be now.
+
+        More than a bucket holds may be taken once it is full; it is then in debt.
+        """
+        left, _ = self._filled(key)
+        missing = min(count, self._size) - left
+        return missing / self._per_second if missing > _ROUNDING else 0.0
+
+    def take(self, key: object, count: int = 1) -> None:
+        """Count so many: all of them, or none.
 
         Raises:
-            Refused: 429, the bucket of ``key`` is empty.
+            Refused: 429, the bucket of ``key`` has fewer.
         """
-        now = self._clock.monotonic()
-        left, filled_at = self._buckets.pop(key, (self._size, now))
-        left = min(self._size, left + (now - filled_at) * self._size / 60)
-        self._buckets[key] = (left, now) if left < 1 else (left - 1, now)
+        if wait := self.wait(key, count):
+            raise too_many(wait)
+        left, now = self._filled(key)
+        self._buckets[key] = (left - count, now)
+        self._buckets.move_to_end(key)
         while len(self._buckets) > REMEMBERED:
             self._buckets.popitem(last=False)
-        if left < 1:
-            raise too_many((1 - left) * 60 / self._size)
+
+    def _filled(self, key: object) -> tuple[float, float]:
+        """What the bucket holds now, and when that is."""
+        now = self._clock.monotonic()
+        left, filled_at = self._buckets.get(key, (self._size, now))
+        return min(self._size, left + (now - filled_at) * self._per_second), now

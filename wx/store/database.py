@@ -330,22 +330,11 @@ def _transact(
     try:
         _begin(conn, milliseconds)
         for work in works:
-            conn.execute("SAVEPOINT job")
-            try:
-                result = work(conn)
-            except StopIteration as error:  # which no future takes (PEP 479)
-                conn.execute("ROLLBACK TO job")
-                failure = RuntimeError("a transaction raised StopIteration")
-                failure.__cause__ = error
-                results.append((None, failure))
-            except Exception as error:
-                if _is_trouble(error):
-                    raise  # nothing of this batch can be promised
-                conn.execute("ROLLBACK TO job")
-                results.append((None, error))
-            else:
-                results.append((result, None))
-            conn.execute("RELEASE job")
+            result, failure = apart(conn, work)  # or nothing of this batch can be promised
+            if isinstance(failure, StopIteration):  # which no future takes (PEP 479)
+                cause, failure = failure, RuntimeError("a transaction raised StopIteration")
+                failure.__cause__ = cause
+            results.append((result, failure))
         conn.execute("COMMIT")
     except BaseException:
         # SQLite has rolled back by itself after some errors.
@@ -353,6 +342,28 @@ def _transact(
             conn.execute("ROLLBACK")
         raise
     return results
+
+
+def apart(
+    conn: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]
+) -> tuple[T | None, Exception | None]:
+    """Run a piece of a transaction so that it alone is undone if it fails: its result and its
+    failure, one of which is None.
+
+    Raises:
+        sqlite3.DatabaseError: the database itself failed, and with it the whole transaction.
+    """
+    conn.execute("SAVEPOINT piece")
+    result, failure = None, None
+    try:
+        result = work(conn)
+    except Exception as error:
+        if _is_trouble(error):
+            raise
+        conn.execute("ROLLBACK TO piece")
+        failure = error
+    conn.execute("RELEASE piece")
+    return result, failure
 
 
 def _begin(conn: sqlite3.Connection, milliseconds: int) -> None:

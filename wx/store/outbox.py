@@ -159,6 +159,17 @@ def is_anything_due(conn: sqlite3.Connection, *, now: float) -> bool:
     return bool(due)
 
 
+def find_time_of(conn: sqlite3.Connection, account_id: int, *, back: int) -> float | None:
+    """When the ``back``-th last notice to an account was taken, the last being the first of them;
+    None if there are not so many."""
+    row = conn.execute(
+        """SELECT created_at FROM outbox WHERE account_id = ?
+            ORDER BY number DESC LIMIT 1 OFFSET ?""",
+        (account_id, back - 1),
+    ).fetchone()
+    return row and row["created_at"]
+
+
 def count_waiting(conn: sqlite3.Connection) -> int:
     """How many notices have still to leave."""
     (count,) = conn.execute(f"SELECT count(*) FROM outbox WHERE {_WAITING}").fetchone()

@@ -19,6 +19,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "no-key": (401, "no API key came with the request"),
     "bad-key": (401, "there is no such API key, or it is over"),
     "missing-scope": (403, "the key lacks the scope that is named in `scope`"),
+    "not-allowed": (403, "the key was made for another account; those are in `accounts`"),
+    "template-not-allowed": (403, "the template is not one that programs may use"),
     "forbidden": (403, "the request comes from a page of another site"),
     "not-found": (404, "there is no such address"),
     "unknown-account": (404, "an account is not known; all of them are named in `accounts`"),
@@ -35,7 +37,8 @@ ERRORS: dict[str, tuple[int, str]] = {
     "bad-channel": (422, "there is no such channel, or a template cannot take it"),
     "bad-expiry": (422, "a notice may wait from 1 second to 30 days"),
     "unknown-template": (422, "the WeChat account has no such template"),
-    "too-many-requests": (429, "the key's minute is used up"),
+    "too-many-requests": (429, "the key's minute is used up, or that of all keys together"),
+    "too-many-notices": (429, "somebody has had a day's worth; all of them are in `accounts`"),
     "internal": (500, "something went wrong, and stands in the log"),
     "unavailable": (503, "the server is being stopped"),
     "storage-unavailable": (503, "the database cannot be used just now"),
@@ -63,6 +66,7 @@ _NO_TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _ID: dict[str, Any] = {"type": "string", "pattern": f"^{NOTICE_ID}$"}
 _NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0}
 _YES: dict[str, Any] = {"type": "boolean"}
+_NAMES: dict[str, Any] = {"type": "array", "items": _TEXT}
 
 
 def _object(
@@ -178,6 +182,11 @@ SCHEMAS: dict[str, Any] = {
             "to": _TEXT,
             "channel": _CHANNEL,
             "why": _WHY,
+            "origin": _told(
+                _TEXT,
+                "Who asked: `key NAME`, `send` for the command line, `page` for the test button,"
+                " `bind` for our own words",
+            ),
             "state": _STATE,
             "attempts": _told(_NUMBER, "Calls that were made to WeChat for it"),
             "platform_id": _told(_TEXT, "WeChat's number of the message"),
@@ -218,10 +227,8 @@ SCHEMAS: dict[str, Any] = {
                     "field": _told(_TEXT, "The field or header that is wrong"),
                     "scope": _told(_TEXT, "The scope that is missing"),
                     "accounts": _object(
-                        {
-                            "unknown": {"type": "array", "items": _TEXT},
-                            "unbound": {"type": "array", "items": _TEXT},
-                        }
+                        dict.fromkeys(("unknown", "unbound", "not_allowed", "full"), _NAMES),
+                        needed=(),
                     ),
                 },
                 "required": ["code", "message", "hint"],
@@ -300,8 +307,9 @@ PATHS: dict[str, dict[str, Any]] = {
                 202: ("Kept; in the order of `to`", _listed("Accepted")),
             },
             errors=(
-                *("forbidden", "unknown-account", "not-bound", "idempotency-mismatch"),
-                *("bad-recipients", *_BAD_DRAFT),
+                *("forbidden", "not-allowed", "template-not-allowed"),
+                *("unknown-account", "not-bound", "idempotency-mismatch"),
+                *("bad-recipients", *_BAD_DRAFT, "too-many-notices"),
             ),
             parameters=[
                 _parameter(

@@ -36,10 +36,11 @@ class Notices(ApiHandler):
                 field="to",
             )
         idempotency = self._idempotency()
-        # One was counted with the call; too many are refused below, and cost no more than that.
-        self.services.api_keys.charge(self.key, max(0, min(len(set(to)), RECIPIENTS) - 1))
+        count = min(len(set(to)), RECIPIENTS)  # more are refused below, and cost no more than that
+        # One was counted with the call.
+        self.services.api_keys.charge(self.key, max(0, count - 1), notices=0 if dry else count)
         if dry:
-            plans = await self.services.outbox.plan(to, draft)
+            plans = await self.services.outbox.plan(to, draft, key=self.key)
             self.answer(200, notices=[self._plan(one) for one in plans])
             return
         notices = await self.services.outbox.put(
@@ -150,6 +151,7 @@ def shown(handler: ApiHandler, notice: Notice) -> dict[str, Any]:
         "to": notice.account,
         "channel": notice.channel or notice.wish,
         "why": notice.why,
+        "origin": notice.origin,
         "state": notice.state,
         "attempts": notice.attempts,
         "platform_id": notice.platform_id,
