@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests mostly wait, so there are more of them at once than processors.
+WORKERS ?= 4
 
 .PHONY: demo test lint bench faults clean
 
@@ -10,7 +12,7 @@ demo: $(VENV)/program.stamp ## Server and simulator with a sample account
 
 test: $(VENV)/test.stamp lint ## Lint, types and all tests, the browser's too
 	@$(BIN)/python tests/browser/chromium.py
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/test.stamp ## Format, lint, types
 	$(BIN)/ruff format --check .

@@ -86,17 +86,3 @@ async def test_with_a_folder_the_data_stays_and_the_password_is_new(tmp_path: Pa
             await demo.kill()
     assert passwords[0] != passwords[1]
     assert (tmp_path / "kept" / "wxbind.db").exists()
-
-
-@pytest.mark.gen_test(timeout=40)
-async def test_a_configuration_that_lies_about_does_not_disturb_it(tmp_path: Path) -> None:
-    (tmp_path / "wxbind.toml").write_text('app_id = "wx_real"\nport = 1\nnonsense = 1\n')
-    environ = {"WXBIND_PUBLIC_URL": "https://real.example.com"}
-    demo = await processes.start("demo", "--port", "0", folder=tmp_path, environ=environ)
-    try:
-        await demo.line_with("Ctrl-C")
-        assert "real" not in "".join(demo.lines)
-        demo.signal(signal.SIGINT)
-        assert (await demo.ended()).code == 0
-    finally:
-        await demo.kill()

@@ -28,6 +28,7 @@ def test_a_platform_error_names_the_path_and_the_number():
     [
         ("StartError", 1),
         ("ConfigError", 2),
+        ("WrongUse", 2),
         ("AlreadyRunning", 3),
         ("DatabaseNewer", 4),
         ("DatabaseDamaged", 5),

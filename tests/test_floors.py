@@ -11,7 +11,7 @@ GROUND = {
     *("errors", "failpoint", "clock", "secret", "config", "values", "rules"),
     *("model", "logs", "paths"),
 }
-ROOF = {"app", "timers", "cli", "send", "demo"}
+ROOF = {"app", "timers", "cli", "verbs", "demo"}
 FLOORS = {"protocol": 1, "store": 2, "wechat": 2, "simulator": 2, "service": 3, "web": 4}
 
 # Who alone may import a package.

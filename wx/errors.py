@@ -97,6 +97,12 @@ class ConfigError(StartError):
         self.problems = problems
 
 
+class WrongUse(StartError):
+    """The words of a command line do not fit together."""
+
+    exit_code = 2
+
+
 class AlreadyRunning(StartError):
     """Another process holds this data directory."""
 

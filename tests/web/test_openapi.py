@@ -387,7 +387,7 @@ async def test_the_answers_are_as_they_are_described(
 
     def empty(self: ApiKeys, *_: object) -> None:
         since = self._clock.monotonic()
-        self._calls._buckets.update({number: (0.0, since) for number in range(10)})
+        self._calls._buckets.update(dict.fromkeys(range(10), (0.0, since)))
         real(self, *_)  # type: ignore[arg-type]
 
     real = ApiKeys.charge

@@ -613,7 +613,7 @@ def _names(to: Sequence[str]) -> dict[str, str]:
 def _require_reach(
     key: ApiKey | None, names: Mapping[str, str], found: Mapping[str, Recipient]
 ) -> None:
-    """Refuse everybody whom a key does not reach, whether there is an account of the name or not."""
+    """Refuse everybody whom a key does not reach, whether there is such an account or not."""
     if key is None or key.account_id is None:
         return
     others = [

@@ -167,7 +167,7 @@ def find_time_of(conn: sqlite3.Connection, account_id: int, *, back: int) -> flo
             ORDER BY number DESC LIMIT 1 OFFSET ?""",
         (account_id, back - 1),
     ).fetchone()
-    return row and row["created_at"]
+    return float(row["created_at"]) if row else None
 
 
 def count_waiting(conn: sqlite3.Connection) -> int:

@@ -12,9 +12,10 @@ from tornado.ioloop import IOLoop
 
 from tests import processes
 from tests.processes import Ended
-from tests.test_cli import flags, names, one_line
 from tests.test_readme import chapter
+from tests.verbs.steps import flags, names, one_line
 from tests.world import World
+from wx.verbs import send as verb
 
 TEMPLATE = "/cgi-bin/message/template/send"
 
@@ -282,3 +283,20 @@ async def test_options_may_stand_anywhere(world: World, words: tuple[str, ...]) 
     await world.bound()
     done = await send(world, *words)
     assert " ann queued " in done.out, done
+
+
+@pytest.mark.parametrize(
+    ("words", "spelled"),
+    [
+        (["--wait", "ann", "hi"], ["--wait=60", "ann", "hi"]),
+        (["--wait", "3", "ann", "hi"], ["--wait", "3", "ann", "hi"]),
+        (["ann", "hi", "--wait"], ["ann", "hi", "--wait=60"]),
+        (["--wait", "3", "--wait", "ann"], ["--wait", "3", "--wait=60", "ann"]),
+        (["ann", "--", "--wait"], ["ann", "--", "--wait"]),
+        (["ann", "hi"], ["ann", "hi"]),
+    ],
+)
+def test_a_bare_wait_gets_its_seconds_and_a_text_that_looks_like_one_stays(
+    words: list[str], spelled: list[str]
+) -> None:
+    assert verb.spelled_out(words) == spelled
