@@ -1,6 +1,13 @@
-"""What several tests share: a clock that a test moves, and the world that it lives in."""
+"""What several tests share: a clock that a test moves, and ports to come back to."""
+
+import random
+import socket
 
 from wx.clock import Clock
+
+# Below those that systems give out by themselves: what runs beside a test does not take the port of
+# a server that is just coming back to it.
+_PORTS = range(10_000, 32_000)
 
 
 class ManualClock(Clock):
@@ -23,3 +30,16 @@ class ManualClock(Clock):
     def jump(self, seconds: float) -> None:
         """Set the wall clock on by ``seconds``, or back; no time passes."""
         self._jumped += seconds
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    while True:
+        port = random.choice(_PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tornado.simple_httpclient import HTTPStreamClosedError
 
+from tests.support import free_port
 from tests.world import World
 from wx import config
 from wx.app import Server
@@ -38,12 +39,6 @@ async def test_a_stop_waits_for_what_the_platform_is_being_asked(world: World) -
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def is_open(port: int) -> bool:

@@ -17,7 +17,7 @@ from tornado.httpclient import HTTPRequest, HTTPResponse
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from tests.support import ManualClock
+from tests.support import ManualClock, free_port
 from wx import config
 from wx.app import Server
 from wx.protocol import signature, xml
@@ -186,7 +186,7 @@ class World:
         """Start the server on the world's data."""
         base = self.simulator.base_url
         flags = {
-            "port": "0",
+            "port": str(free_port()),
             "data_dir": str(self.folder / "data"),
             "site_name": "Example",
             "app_id": self.simulator.app_id,

@@ -214,13 +214,7 @@ class Server:
         stack.push_async_callback(inbox.close)
         self.services = Services(
             sessions=sessions,
-            api_keys=ApiKeys(
-                store,
-                clock,
-                background,
-                per_minute=config.api_per_minute,
-                notices_per_minute=config.notices_per_minute,
-            ),
+            api_keys=ApiKeys(store, clock, background, per_minute=config.api_per_minute),
             invites=invites,
             bindings=bindings,
             callbacks=callbacks,

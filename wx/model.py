@@ -249,7 +249,7 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """What a program of the team shows to be let in; only a digest of the key itself is kept.
-    ``account_id``: whom a ServerChan key reaches. Times are Unix seconds."""
+    ``account_id``: the only account that it reaches, if there is one. Times are Unix seconds."""
 
     id: int
     name: str
@@ -260,6 +260,10 @@ class ApiKey:
     expires_at: float | None
     used_at: float | None
     revoked_at: float | None
+
+    def reaches(self, account_id: int) -> bool:
+        """Whether it is for this account too."""
+        return self.account_id in (None, account_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, installed
+from tests.support import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "test-artefacts"
@@ -158,7 +158,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Demo]]:
             stdout=subprocess.DEVNULL,
         )
         # A port of its own, so that it comes back at the same address after a kill.
-        port = _free_port()
+        port = free_port()
         server = Program(
             *("serve", "--port", str(port), "--data-dir", str(data), "--site-name", "Example"),
             *("--app-id", simulator.find(r"app_id (\w+)")),
@@ -260,9 +260,3 @@ def assert_no_secret(log: Path, *planted: str) -> None:
         r"/(?:b|n|undo|live)/[0-9A-Za-z]{22,}|(?:code|state)=[0-9A-Za-z]{20,}", text
     )
     assert not found, found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,5 +1,6 @@
 """The waiting page ends in the right state, whatever happens to it meanwhile."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -114,12 +115,19 @@ def test_refused_on_the_phone_is_said_and_a_new_code_can_be_had(
 
 
 def test_leaving_while_the_socket_is_being_opened_leaves_no_complaint(
-    demo: Demo, visitor: Callable[..., Page]
+    serve: Callable[..., Demo], visitor: Callable[..., Page]
 ) -> None:
+    demo = serve()
     desk = visitor()
     log_in(desk, demo)
-    for _ in range(40):
-        desk.reload(wait_until="domcontentloaded")
+    expect(desk.locator("main")).to_have_attribute("data-state", "waiting")
+    demo.server.process.send_signal(signal.SIGSTOP)  # the machine takes the connection, no answer
+    try:
+        with desk.expect_websocket():
+            desk.evaluate("dispatchEvent(new Event('online'))")
+        desk.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: false }))")
+    finally:
+        demo.server.process.send_signal(signal.SIGCONT)
 
 
 def test_a_page_kept_for_the_way_back_hangs_up_and_catches_up_when_shown_again(
@@ -129,8 +137,8 @@ def test_a_page_kept_for_the_way_back_hangs_up_and_catches_up_when_shown_again(
     sockets: list[WebSocket] = []
     desk.on("websocket", lambda socket: sockets.append(socket))
     log_in(desk, demo)
-    expect(desk.locator("main")).to_have_attribute("data-state", "waiting")
-    desk.wait_for_timeout(500)
+    if not sockets:
+        desk.wait_for_event("websocket")
     with sockets[-1].expect_event("close"):
         desk.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
     link = desk.locator("a[data-link]").get_attribute("href")

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support import free_port
 from wx.simulator.app import Simulator
 from wx.store import database
 
@@ -37,7 +38,7 @@ class Program:
             "avatar-origins": simulator.base_url,
             "data-dir": str(folder / "data"),
             "site-name": "Example",
-            "port": "0",
+            "port": str(free_port()),
         } | {name.replace("_", "-"): value for name, value in keys.items()}
         self.base = ""
         self.process: subprocess.Popen[bytes] | None = None
@@ -54,7 +55,7 @@ class Program:
         )
 
     def start(self, *, failpoint: str = "") -> None:
-        """Start, and wait until it listens; on the port of the first time."""
+        """Start, and wait until it listens; on the same port each time."""
         words = [word for name, value in self._flags.items() for word in (f"--{name}", value)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -67,7 +68,6 @@ class Program:
         line = self._line()
         assert line.startswith("listening on "), self.log.read_text()
         self.base = line.split()[-1]
-        self._flags["port"] = self.base.rpartition(":")[2]
 
     @property
     def log(self) -> Path:

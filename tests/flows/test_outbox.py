@@ -21,7 +21,7 @@ async def test_whatever_the_platform_does_all_is_accepted_and_leaves_when_it_hea
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A busy machine must not look like a wrong answer; the large run goes by the promise.
-    monkeypatch.setattr(platform, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(platform, "MOST_SECONDS", 3.0)
     result = await platform.outage(tmp_path, platform.WAYS, seconds=0.4, between=0.2)
     assert result.wrong() == []
     assert result.backlog > 10

@@ -1178,8 +1178,11 @@ async def test_a_notice_that_we_fail_at_is_set_aside_alone_and_tried_again_later
     kept = await found(world, odd.id)
     assert (kept.state, kept.text, kept.attempts) == ("queued", "odd", 0)
     assert sum(f"notice {odd.id}: not begun" in line for line in ear.lines) == 1
+    for seconds in (61, 62, 124, 248):  # as long again as it has waited, a minute at least
+        await later(world, seconds)
+    assert sum(f"notice {odd.id}: not begun" in line for line in ear.lines) == 5
     broken = False
-    await later(world, module.FAULT_SECONDS + 1)
+    await later(world, module.LONGEST_PAUSE)
     assert [(await found(world, one.id)).state for one in (odd, after)] == ["sent"] * 2
     assert texts(world, names[1]) == ["odd", "after it"]
 
@@ -1201,6 +1204,7 @@ async def test_what_came_of_a_call_and_cannot_be_written_down_is_in_doubt_and_ho
     world.simulator.faults.delay(TEMPLATE, 10)
     monkeypatch.setattr(outbox, "mark_sent", mark_sent)
     odd, other = await put(world, *names)
+    behind, *_ = await put(world, names[0], text="behind it")
     await world.simulator.called(TEMPLATE, 2)
     odd = await found(world, odd.id)
     world.simulator.faults.release()
@@ -1208,10 +1212,50 @@ async def test_what_came_of_a_call_and_cannot_be_written_down_is_in_doubt_and_ho
     await rest(world)
     assert [(await found(world, one.id)).state for one in (odd, other)] == ["unknown", "sent"]
     assert any(f"notice {odd.id}: not written down" in line for line in ear.lines)
-    again, *_ = await put(world, names[0])
-    await rest(world)
-    assert (await found(world, again.id)).state == "sent"
+    assert door(world).settled["template", "sent"] == 2, "it is not counted as sent too"
+    assert (await found(world, behind.id)).state == "sent"
     assert world.simulator.calls[TEMPLATE] == 3, "and it is not sent again"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_statement_that_makes_no_sense_is_a_fault_of_ours_and_no_full_disk(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_quietly(world)
+    names = await crowd(world, 2)
+    real = door(world).choice
+
+    def choice(conn: Any, notice: Any, *args: Any, **kwargs: Any) -> Any:
+        if notice.text == "odd":
+            conn.execute("SELECT no_such_column FROM outbox")
+        return real(conn, notice, *args, **kwargs)
+
+    monkeypatch.setattr(door(world), "choice", choice)
+    odd, *_ = await put(world, names[0], text="odd")
+    other, *_ = await put(world, names[1])
+    await world.told(names[1])
+    await rest(world)
+    assert [(await found(world, one.id)).state for one in (odd, other)] == ["queued", "sent"]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_is_claimed_is_sent_whatever_goes_wrong_after_the_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_quietly(world)
+    real = door(world).changed
+    broken = [ValueError("of our own")]
+
+    def changed(accounts: Any) -> None:
+        if broken and row(world, notice_id)["state"] == "sending":
+            raise broken.pop()
+        real(accounts)
+
+    notice_id = await put_one(world)
+    monkeypatch.setattr(door(world), "changed", changed)
+    await world.told("wang")
+    await rest(world)
+    assert not broken and (await found(world, notice_id)).state == "sent"
 
 
 # The stop

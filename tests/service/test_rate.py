@@ -64,6 +64,16 @@ def test_only_so_many_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert taken(made, 9, 1) == 0, "the last are"
 
 
+def test_whoever_goes_on_is_not_the_one_who_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate, "REMEMBERED", 3)
+    made = Rate(ManualClock(), per_minute=2)
+    for key in range(3):
+        made.take(key)
+    made.take(0)
+    made.take(3)
+    assert taken(made, 0, 1) == 0
+
+
 def test_many_at_once_are_all_taken_or_none_and_more_than_it_holds_is_a_debt() -> None:
     clock = ManualClock()
     made = Rate(clock, per_minute=60)
@@ -74,10 +84,21 @@ def test_many_at_once_are_all_taken_or_none_and_more_than_it_holds_is_a_debt() -
     assert refused.value.retry_after == pytest.approx(5)
     made.take(1, 20)
     assert (made.wait(1), made.wait(1, 0)) == (pytest.approx(1), 0)
+    assert made.wait(1, 5, before=1) == pytest.approx(6)
     clock.advance(59)
     assert made.wait(1, 600) == pytest.approx(1)
     clock.advance(1)
     made.take(1, 600)
     assert made.wait(1) == pytest.approx(541)
+    assert made.wait(1, 0) == 0, "whoever takes nothing owes nothing"
     clock.advance(541)
     made.take(1)
+
+
+def test_what_is_given_back_can_be_taken_again_and_no_more_than_it_holds() -> None:
+    made = Rate(ManualClock(), per_minute=10)
+    made.take(1, 8)
+    made.give_back(1, 5)
+    assert taken(made, 1, 20) == 7
+    made.give_back(1, 50)
+    assert taken(made, 1, 20) == 10

@@ -1,7 +1,6 @@
 """The verb ``menu`` as an operator meets it: the real program in a process of its own."""
 
 import json
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tornado.web import RequestHandler
 
 from tests import processes
 from tests.processes import Ended
+from tests.support import free_port
 from tests.verbs.steps import flags, names, one_line
 from tests.wechat.conftest import Platform
 from tests.world import World
@@ -226,10 +226,7 @@ async def test_a_refusal_of_the_platform_is_one_line_with_what_to_do(
 
 @pytest.mark.gen_test(timeout=40)
 async def test_a_platform_that_is_not_there_is_one_line(menus: MenuPlatform) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    menus.flags[0] = f"--api-base=http://127.0.0.1:{port}"
+    menus.flags[0] = f"--api-base=http://127.0.0.1:{free_port()}"
     ended = await menus.menu("show")
     assert STABLE in one_line(ended, 1) and "try again" in ended.err
 

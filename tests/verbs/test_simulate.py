@@ -1,20 +1,18 @@
 """The verb ``simulate`` as an operator meets it: the real program in a process of its own."""
 
 import signal
-import socket
 from pathlib import Path
 
 import pytest
 
 from tests import processes
+from tests.support import free_port
 from tests.verbs.steps import one_line
 
 
 @pytest.mark.gen_test(timeout=40)
 async def test_the_simulator_alone_says_how_to_use_it_and_ends_by_ctrl_c(tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     simulator = await processes.start("simulate", "--port", str(port), folder=tmp_path)
     try:
         await simulator.line_with("app_id")

@@ -14,8 +14,9 @@ from tornado.httpclient import HTTPResponse
 from tests.web.test_outbox import bound_key
 from tests.world import World
 from wx.errors import StorageUnavailable
-from wx.service.api_keys import SCOPES, ApiKeys
+from wx.service.api_keys import SCOPES
 from wx.service.outbox import Outbox
+from wx.service.rate import Rate
 from wx.service.reason import REASONS
 from wx.web.api import MESSAGES, NothingHere
 from wx.web.base import _code
@@ -385,13 +386,7 @@ async def test_the_answers_are_as_they_are_described(
         assert answer.code >= 500
         assert_described(answer, notices, "POST")
 
-    def empty(self: ApiKeys, *_: object) -> None:
-        since = self._clock.monotonic()
-        self._calls._buckets.update(dict.fromkeys(range(10), (0.0, since)))
-        real(self, *_)  # type: ignore[arg-type]
-
-    real = ApiKeys.charge
-    monkeypatch.setattr(ApiKeys, "charge", empty)
+    monkeypatch.setattr(Rate, "wait", lambda *_, **more: 5.0)
     for path in paths[:-2]:
         answer = await world.ask(path, key=key)
         assert answer.code == 429

@@ -9,6 +9,7 @@ import pytest
 
 from tests.web.test_api import error
 from tests.world import World
+from wx.service.draft import Draft
 from wx.service.reason import REASONS
 
 NOTICES = "/api/v1/notices"
@@ -412,12 +413,12 @@ async def test_a_list_counts_as_many_and_nothing_of_it_is_kept_when_it_is_too_mu
     assert 6 <= int(answer.headers["Retry-After"]) <= 13
     assert world.rows("SELECT count(*) FROM outbox")[0][0] == count
     assert not world.rows("SELECT 1 FROM requests")
-    world.clock.advance(int(answer.headers["Retry-After"]) + 6)
+    world.clock.advance(int(answer.headers["Retry-After"]))
     assert (await world.ask(NOTICES, key=key, body=many)).code == 404
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_all_keys_together_send_so_many_in_a_minute_and_trying_out_is_not_counted(
+async def test_all_keys_together_send_so_many_in_a_minute_and_what_is_not_sent_is_not_counted(
     world: World,
 ) -> None:
     await world.reconfigure(notices_per_minute="5", serverchan="true")
@@ -425,25 +426,55 @@ async def test_all_keys_together_send_so_many_in_a_minute_and_trying_out_is_not_
     other = await world.key("notices:write", name="other")
     router = await world.key("serverchan", name="router", account="ann")
     draft = {"to": "ann", "text": "x"}
+    bobs = await world.key("notices:write", name="bobs", account="ann")
+    [first] = await sent(world, key, draft, headers={"Idempotency-Key": "1"})
     for _ in range(7):
         assert (await world.ask(NOTICES, key=key, body=draft | {"dry_run": True})).code == 200
-    for one in (key, key, other, other):
+        again = await sent(world, key, draft, headers={"Idempotency-Key": "1"})
+        assert [one["id"] for one in again] == [first["id"]]
+        for one, body, code in (
+            (bobs, {"to": "bob"}, 403),
+            (key, {"to": "nobody"}, 404),
+            (key, {"url": "https://elsewhere.example"}, 422),
+        ):
+            assert (await world.ask(NOTICES, key=one, body=draft | body)).code == code
+    for one in (key, other, other):
         await sent(world, one, draft)
     assert (await world.ask(f"/{router}.send?title=x")).code == 200
     for one in (key, other):
         told = error(await world.ask(NOTICES, key=one, body=draft), 429, "too-many-requests")
         assert "notices_per_minute" in told["hint"]
     assert (await world.ask(f"/{router}.send?title=x")).code == 429
+    again = await sent(world, key, draft, headers={"Idempotency-Key": "1"})
+    assert [one["id"] for one in again] == [first["id"]], "what was taken once is told again"
     world.clock.advance(12)
     await sent(world, other, draft)
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_one_account_gets_so_many_in_a_day_whoever_sends(world: World) -> None:
-    await world.reconfigure(notices_per_day="4")  # the word that it is bound is one of them
+async def test_a_long_list_leaves_a_debt_that_stops_sending_and_nothing_else(world: World) -> None:
+    await world.reconfigure(notices_per_minute="1")
     key = await bound_key(world)
     await world.bound("bob", "li")
-    world.clock.advance(3600)
+    both = {"to": ["ann", "bob"], "text": "x"}
+    await sent(world, key, both)
+    error(await world.ask(NOTICES, key=key, body=both), 429, "too-many-requests")
+    assert (await world.ask(NOTICES, key=key)).code == 200
+    assert (await world.ask(NOTICES, key=key, body=both | {"dry_run": True})).code == 200
+    error(
+        await world.ask(NOTICES, key=key, body={"to": ["x"] * 9, "text": "x"}),
+        429,
+        "too-many-requests",
+    )
+    world.clock.advance(120)
+    await sent(world, key, both)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_one_account_gets_so_many_in_a_day_whoever_sends(world: World) -> None:
+    await world.reconfigure(notices_per_day="3")
+    key = await bound_key(world)  # the word that it is bound is not counted
+    await world.bound("bob", "li")
     for _ in range(3):
         await sent(world, key, {"to": "ann", "text": "x"})
         world.clock.advance(60)
@@ -452,14 +483,58 @@ async def test_one_account_gets_so_many_in_a_day_whoever_sends(world: World) -> 
     told = error(answer, 429, "too-many-notices")
     assert told["accounts"] == {"full": ["ann"]} and "ann" in told["message"]
     assert "bob" not in told["message"]
+    [planned] = json.loads(
+        (await world.ask(NOTICES, key=key, body={"to": "ann", "text": "x", "dry_run": True})).body
+    )["notices"]
+    assert (planned["channel"], planned["reason_code"]) == ("", "too-many-notices")
+    assert planned["reason"] and planned["hint"]
     wait = int(answer.headers["Retry-After"])
-    assert 86400 - 3600 - 180 - 5 <= wait <= 86400 - 3600 - 180 + 1
+    assert wait == 86400 - 180 + 1
     assert world.rows("SELECT count(*) FROM outbox")[0][0] == count, "nothing is half done"
     await sent(world, key, {"to": "bob", "text": "x"})
     desktop = await world.signed_in()
     assert (await desktop.post("/bind/test", json_answer=True)).code == 429
     world.clock.advance(wait)
     await sent(world, key, {"to": ["bob", "ann"], "text": "x"})
+    error(
+        await world.ask(NOTICES, key=key, body={"to": "ann", "text": "x"}), 429, "too-many-notices"
+    )
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_where_several_are_full_the_last_one_says_how_long_to_wait(world: World) -> None:
+    await world.reconfigure(notices_per_day="1")
+    key = await bound_key(world)
+    await world.bound("bob", "li")
+    for name in ("ann", "bob"):
+        await sent(world, key, {"to": name, "text": "x"})
+        world.clock.advance(1000)
+    answer = await world.ask(NOTICES, key=key, body={"to": ["bob", "ann"], "text": "x"})
+    assert error(answer, 429, "too-many-notices")["accounts"] == {"full": ["bob", "ann"]}
+    assert int(answer.headers["Retry-After"]) == 86400 - 1000 + 1
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_clock_that_was_set_back_holds_nobody_up(world: World) -> None:
+    await world.reconfigure(notices_per_day="1")
+    key = await bound_key(world)
+    world.clock.jump(10 * 86400)
+    await sent(world, key, {"to": "ann", "text": "x"})
+    world.clock.jump(-10 * 86400)
+    await sent(world, key, {"to": "ann", "text": "x"})
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_reached_nobody_is_not_counted(world: World) -> None:
+    await world.reconfigure(notices_per_day="2")
+    key = await bound_key(world)
+    world.rows("UPDATE followers SET following = 0")
+    for _ in range(5):
+        [notice] = await sent(world, key, {"to": "ann", "text": "x"})
+        assert notice["state"] == "failed"
+    world.rows("UPDATE followers SET following = 1")
+    for _ in range(2):
+        await sent(world, key, {"to": "ann", "text": "x"})
     error(
         await world.ask(NOTICES, key=key, body={"to": "ann", "text": "x"}), 429, "too-many-notices"
     )
@@ -494,6 +569,25 @@ async def test_a_key_for_one_account_reaches_no_other_and_learns_of_none(world: 
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_key_for_one_account_reads_what_was_sent_to_it_and_nothing_else(
+    world: World,
+) -> None:
+    whole = await bound_key(world)
+    await world.bound("bob", "li")
+    key = await world.key("notices:write", "notices:read", name="backup", account="ann")
+    [mine] = await sent(world, key, {"to": "ann", "text": "x"})
+    [other] = await sent(world, whole, {"to": "bob", "text": "x"})
+    for query in ("", "?to=Ann"):
+        listed = await found(world, key, query)
+        assert mine["id"] in [one["id"] for one in listed]
+        assert {one["to"] for one in listed} == {"ann"}
+    for query in ("?to=bob", "?to=nobody"):
+        error(await world.ask(NOTICES + query, key=key), 403, "not-allowed")
+    assert (await world.ask(f"{NOTICES}/{mine['id']}", key=key)).code == 200
+    error(await world.ask(f"{NOTICES}/{other['id']}", key=key), 404, "unknown-notice")
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_where_templates_are_named_programs_use_no_other(world: World) -> None:
     await world.reconfigure(notice_templates="Other, Another")
     key = await bound_key(world)
@@ -501,9 +595,11 @@ async def test_where_templates_are_named_programs_use_no_other(world: World) -> 
         "id": world.simulator.template_id,
         "data": {"thing1": "x", "time2": "2027-01-15 08:00"},
     }
-    for more in ({}, {"dry_run": True}):
+    for more in ({}, {"dry_run": True}, {"channel": "subscribe"}):
         answer = await world.ask(NOTICES, key=key, body={"to": "ann", "template": template} | more)
         error(answer, 403, "template-not-allowed")
+    outbox = world.server.services.outbox
+    await outbox.plan(["ann"], Draft(template_id=template["id"], fields=template["data"]))
     await sent(world, key, {"to": "ann", "text": "a text goes by notice_template all the same"})
     await world.reconfigure(notice_templates=world.simulator.template_id)
     await sent(world, key, {"to": "ann", "template": template})

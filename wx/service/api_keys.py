@@ -16,10 +16,10 @@ from wx.store import accounts, api_keys
 from wx.store.database import Database
 
 SERVERCHAN = "serverchan"
-WRITE = "notices:write"
+WRITE, READ = "notices:write", "notices:read"
 SCOPES = (
     WRITE,
-    "notices:read",
+    READ,
     "bindings:read",
     "js:read",
     "access-token:read",
@@ -39,7 +39,6 @@ class ApiKeys:
     Args:
         background: writes down when a key was used, behind the answer; None: nobody does.
         per_minute: what one key may ask for in a minute.
-        notices_per_minute: what all of them together may send in a minute.
     """
 
     def __init__(
@@ -49,13 +48,11 @@ class ApiKeys:
         background: Background | None = None,
         *,
         per_minute: int = 6000,
-        notices_per_minute: int = 12_000,
     ) -> None:
         self._database = database
         self._clock = clock
         self._background = background
         self._calls = Rate(clock, per_minute=per_minute)
-        self._notices = Rate(clock, per_minute=notices_per_minute)
         # Keyed by digests of keys that were found, so that strangers cannot fill it.
         self._found: dict[bytes, tuple[float, ApiKey]] = {}
         self._used: dict[int, float] = {}
@@ -151,7 +148,9 @@ class ApiKeys:
                 up.
         """
         known = await self._find(key)
-        self.charge(known, 1)
+        if wait := self._calls.wait(known.id):
+            raise _too_many(known, wait)
+        self._calls.take(known.id)
         if scope not in known.scopes:
             raise Refused(
                 403,
@@ -165,36 +164,19 @@ class ApiKeys:
         self._note_use(known)
         return known
 
-    def charge(self, key: ApiKey, calls: int, *, notices: int = 0) -> None:
-        """Count so many calls more of this key, and so many notices of all keys together; all of
-        them, or none.
+    def charge(self, key: ApiKey, more: int) -> None:
+        """Count so many more, for one call that :meth:`check` has counted as one; all of them, or
+        none.
 
-        More than a minute's worth is let through once a whole minute's worth is there, and what
-        follows then waits for as long as there is a debt.
+        More than a minute's worth is let through once a whole minute's worth is there, and the key
+        then waits for as long as it is in debt.
 
         Raises:
-            Refused: 429, the key's minute is used up, or everybody's.
+            Refused: 429, the key's minute is used up.
         """
-        if wait := self._calls.wait(key.id, calls):
-            raise Refused(
-                429,
-                "too-many-requests",
-                "Too many requests with this API key.",
-                hint="Wait as long as Retry-After says, or set api_per_minute higher.",
-                retry_after=wait,
-                key=key.name,
-            )
-        if wait := self._notices.wait(None, notices):
-            raise Refused(
-                429,
-                "too-many-requests",
-                "Too many notices by all API keys together.",
-                hint="Wait as long as Retry-After says, or set notices_per_minute higher.",
-                retry_after=wait,
-                key=key.name,
-            )
-        self._calls.take(key.id, calls)
-        self._notices.take(None, notices)
+        if wait := self._calls.wait(key.id, more, before=1):
+            raise _too_many(key, wait)
+        self._calls.take(key.id, more, before=1)
 
     async def _find(self, key: str) -> ApiKey:
         if not _FORM.fullmatch(key):
@@ -249,14 +231,25 @@ def _check_scopes(scopes: Collection[str], account: str) -> None:
             "A key for serverchan reaches one account.",
             hint="Name that account with --to ACCOUNT.",
         )
-    if account and not set(scopes) <= {SERVERCHAN, WRITE}:
+    if account and not set(scopes) <= {SERVERCHAN, WRITE, READ}:
         raise Refused(
             400,
             "bad-recipient",
-            "A key that reaches one account can send to it, and nothing else.",
-            hint="Leave out --to, or every scope but %(scope)s.",
-            scope=WRITE,
+            "A key for one account can send to it and read what was sent, and nothing else.",
+            hint="Leave out --to, or every scope but %(scopes)s.",
+            scopes=f"{WRITE} {READ}",
         )
+
+
+def _too_many(key: ApiKey, wait: float) -> Refused:
+    return Refused(
+        429,
+        "too-many-requests",
+        "Too many requests with this API key.",
+        hint="Wait as long as Retry-After says, or set api_per_minute higher.",
+        retry_after=wait,
+        key=key.name,
+    )
 
 
 def _bad_key() -> Refused:

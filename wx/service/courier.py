@@ -77,6 +77,15 @@ class _Turn:
     last: int = 0  # the number of the last notice that was kept
     jump: float = 0.0  # of the wall clock, in seconds
 
+    def add(self, piece: "_Turn") -> None:
+        """What one notice's piece of the transaction came to."""
+        self.jobs += piece.jobs
+        self.concerned |= piece.concerned
+        self.followers |= piece.followers
+        self.counted += piece.counted
+        self.lines += piece.lines
+        self.after += piece.after
+
 
 class Courier:
     """Delivers. :meth:`look` is a timer's; :meth:`close` ends everything.
@@ -204,16 +213,17 @@ class Courier:
             failpoint.here("after-commit")
         if turn.jobs:
             failpoint.here("outbox-after-claim")
-        for level, line in turn.lines:
-            log.log(level, line)
-        for act in turn.after:
-            act()
-        for one in turn.counted:
-            self._outbox.settled[one] += 1
+        # First: what is claimed must be sent, whatever goes wrong here.
         for job in turn.jobs:
             task = asyncio.create_task(self._send(job), name=f"notice {job.notice.id}")
             self._under_way[job.notice.number] = task
+        for level, line in turn.lines:
+            log.log(level, line)
+        for one in turn.counted:
+            self._outbox.settled[one] += 1
         self._outbox.changed(turn.concerned)
+        for act in turn.after:
+            act()
         return bool(back or jump or turn.jobs or turn.concerned)
 
     def _jump(self) -> float:
@@ -260,9 +270,11 @@ class Courier:
     def _settle_apart(
         self, conn: sqlite3.Connection, job: _Job, turn: _Turn, *, now: float
     ) -> None:
-        work = partial(self._settle, job=job, turn=turn, now=now)
-        _, failure = apart(conn, work)
-        if failure:
+        piece = _Turn()
+        _, failure = apart(conn, lambda conn: self._settle(conn, job, piece, now=now))
+        if not failure:
+            turn.add(piece)
+        else:
             # The call was made, so it must not be made again.
             log.error("notice %s: not written down: %s", job.notice.id, where(failure))
             state, reason = NoticeState.UNKNOWN, "doubt"
@@ -282,12 +294,17 @@ class Courier:
         *,
         now: float,
     ) -> None:
+        piece = _Turn()
         _, failure = apart(
-            conn, lambda conn: self._begin(conn, notice, follower, closed, barred, turn, now=now)
+            conn, lambda conn: self._begin(conn, notice, follower, closed, barred, piece, now=now)
         )
-        if failure:
+        if not failure:
+            turn.add(piece)
+        else:
             log.error("notice %s: not begun: %s", notice.id, where(failure))
-            due_at = now + FAULT_SECONDS
+            # Again when it has waited twice as long.
+            pause = min(max(FAULT_SECONDS, now - notice.created_at), LONGEST_PAUSE)
+            due_at = now + pause
             outbox.mark_put_off(conn, notice.number, due_at=due_at, errcode=notice.errcode)
 
     def _begin(

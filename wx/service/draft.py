@@ -64,19 +64,11 @@ def check(draft: Draft, config: Config, templates: Mapping[str, Template] | None
         templates: the WeChat account's, by id; None while they are not known.
 
     Raises:
-        Refused: 403, the template is not for programs; 422, its link leads elsewhere, or a field
-            does not take its value.
+        Refused: 422, its link leads elsewhere, or a field does not take its value.
     """
     _check_url(draft.url, config)
     if not draft.template_id:
         return
-    if config.notice_templates and draft.template_id not in config.notice_templates:
-        raise Refused(
-            403,
-            "template-not-allowed",
-            "This template is not one that programs may use.",
-            hint="Those that they may use stand in notice_templates.",
-        )
     template = None
     if draft.wish != SUBSCRIBE:
         template = (templates or {}).get(draft.template_id)

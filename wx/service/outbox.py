@@ -14,12 +14,13 @@ from functools import partial
 from wx import failpoint, secret
 from wx.clock import Clock
 from wx.config import Config
-from wx.errors import Refused
+from wx.errors import Refused, StorageUnavailable
 from wx.model import Account, ApiKey, Follower, Notice, NoticeState
 from wx.service import channel
 from wx.service.channel import SUBSCRIBE, Choice, Known
 from wx.service.draft import Draft, check, cleaned, wrong
 from wx.service.hub import Hub
+from wx.service.rate import Rate
 from wx.service.templates import Templates
 from wx.store import accounts, bindings, followers, outbox, subscriptions
 from wx.store.database import Database
@@ -106,6 +107,7 @@ class Outbox:
         self._hub = hub
         self._key = key
         self._woken = woken
+        self._rate = Rate(clock, per_minute=config.notices_per_minute)  # of all programs
         self.settled: Counter[tuple[str, str]] = Counter()  # by channel and state
 
     async def put(
@@ -124,7 +126,8 @@ class Outbox:
         Args:
             to: names of accounts; named twice is named once.
             origin: who asks, for the record.
-            key: the API key of who asks; an ``idempotency`` key is its own.
+            key: the API key of who asks; an ``idempotency`` key is its own, and all keys together
+                send so many in a minute.
             idempotency: the same one with the same notice gives the same notices for 72 hours.
 
         Raises:
@@ -144,12 +147,40 @@ class Outbox:
                 return found
         if draft.template_id and draft.wish != SUBSCRIBE:
             await self._templates.look_for(draft.template_id, seconds=LOOK_SECONDS)
+        self._require_permission(key, draft)
         check(draft, self._config, self._templates.known)
-        made = await self._database.write(partial(self._put, names, draft, origin, key, request))
+        made = await self._kept(names, draft, origin, key, request)
         failpoint.here("after-commit-before-202")
         self._failed_at_once([one for one in made if not one.state.waiting])
         self.changed({one.account_id for one in made})
         return made
+
+    async def _kept(
+        self,
+        names: Mapping[str, str],
+        draft: Draft,
+        origin: str,
+        key: ApiKey | None,
+        request: _Request | None,
+    ) -> list[Notice]:
+        work = partial(self._put, names, draft, origin, key, request)
+        if key is None:
+            return await self._database.write(work)
+        if wait := self._rate.wait(None, len(names)):
+            raise Refused(
+                429,
+                "too-many-requests",
+                "Too many notices by all API keys together.",
+                hint="Wait as long as Retry-After says, or set notices_per_minute higher.",
+                retry_after=wait,
+                key=key.name,
+            )
+        self._rate.take(None, len(names))
+        try:
+            return await self._database.write(work)
+        except (Refused, StorageUnavailable):
+            self._rate.give_back(None, len(names))  # what is not sent is not counted
+            raise
 
     def _put(
         self,
@@ -246,20 +277,23 @@ class Outbox:
                 hint="Look up the template's id in WeChat's console.",
             )
 
+    def _require_permission(self, key: ApiKey | None, draft: Draft) -> None:
+        allowed = self._config.notice_templates
+        if key and allowed and draft.template_id and draft.template_id not in allowed:
+            raise Refused(
+                403,
+                "template-not-allowed",
+                "This template is not one that programs may use.",
+                hint="Those that they may use stand in notice_templates.",
+                key=key.name,
+            )
+
     def _require_room(
         self, conn: sqlite3.Connection, recipients: Iterable[Recipient], *, now: float
     ) -> None:
         """Refuse to flood anybody: a program that runs wild costs the account its quota, and its
         owner their patience."""
-        limit = self._config.notices_per_day
-        if not limit:
-            return
-        full, free_at = [], now
-        for one in recipients:
-            began = outbox.find_time_of(conn, one.account_id, back=limit)
-            if began is not None and now - _DAY < began <= now:
-                full.append(one.name)
-                free_at = max(free_at, began + _DAY)
+        full = {one.name: until for one in recipients if (until := self._full(conn, one, now=now))}
         if full:
             raise Refused(
                 429,
@@ -267,10 +301,16 @@ class Outbox:
                 "Too many notices in 24 hours: %(names)s",
                 hint="Nothing was sent to anybody. Wait as long as Retry-After says, or set"
                 " notices_per_day higher.",
-                more={"accounts": {"full": full}},
-                retry_after=free_at - now,
-                names=_listed(full),
+                more={"accounts": {"full": list(full)}},
+                retry_after=max(full.values()) - now,
+                names=_listed(list(full)),
             )
+
+    def _full(self, conn: sqlite3.Connection, one: Recipient, *, now: float) -> float | None:
+        """Until when an account has had a day's worth of notices; None if it has not."""
+        limit = self._config.notices_per_day
+        began = outbox.find_time_of(conn, one.account_id, back=limit, after=now - _DAY)
+        return None if began is None or began > now else began + _DAY
 
     def _made(self, one: Recipient, draft: Draft, origin: str, *, now: float) -> Notice:
         assert one.follower is not None
@@ -353,6 +393,7 @@ class Outbox:
                 the notice is wrong.
         """
         draft, names = cleaned(draft), _names(to)
+        self._require_permission(key, draft)
         check(draft, self._config, self._templates.known)
         return await self._database.read(partial(self._plan, names, draft, key))
 
@@ -374,6 +415,8 @@ class Outbox:
                 plans.append(Plan(name, reason="unknown-account"))
             elif one.follower is None:
                 plans.append(Plan(one.name, reason="not-bound"))
+            elif self._full(conn, one, now=now):
+                plans.append(Plan(one.name, reason="too-many-notices"))
             else:
                 notice = self._made(one, draft, "dry run", now=now)
                 choice = self.choice(conn, notice, one.follower, now=now)
@@ -425,6 +468,7 @@ class Outbox:
     async def newest(
         self,
         *,
+        key: ApiKey | None = None,
         to: str = "",
         state: NoticeState | None = None,
         limit: int = 50,
@@ -433,15 +477,19 @@ class Outbox:
         """The newest notices.
 
         Args:
+            key: the API key of who asks, which may be for one account.
             to: only those to the account of this name.
             before: only those that are older than the one with this id.
 
         Raises:
-            Refused: 404, there is no such account.
+            Refused: 403, the key does not reach this account; 404, there is no such account.
         """
+        only = key.account_id if key else None
 
         def work(conn: sqlite3.Connection) -> list[Notice]:
             account = accounts.find_by_name(conn, to) if to else None
+            if to and key and only is not None and (account is None or account.id != only):
+                raise _not_allowed(key, [to])
             if to and account is None:
                 raise Refused(
                     404, "unknown-account", "There is no such account: %(names)s", names=to[:100]
@@ -449,7 +497,7 @@ class Outbox:
             return outbox.list_newest(
                 conn,
                 self._config.app_id,
-                account_id=account.id if account else None,
+                account_id=account.id if account else only,
                 state=state,
                 before=before,
                 limit=limit,
@@ -619,18 +667,22 @@ def _require_reach(
     others = [
         name
         for folded, name in names.items()
-        if (one := found.get(folded)) is None or one.account_id != key.account_id
+        if (one := found.get(folded)) is None or not key.reaches(one.account_id)
     ]
     if others:
-        raise Refused(
-            403,
-            "not-allowed",
-            "This API key does not reach: %(names)s",
-            hint="Nothing was sent to anybody. The key was made with --to, for one account.",
-            more={"accounts": {"not_allowed": others}},
-            names=_listed(others),
-            key=key.name,
-        )
+        raise _not_allowed(key, others)
+
+
+def _not_allowed(key: ApiKey, names: Sequence[str]) -> Refused:
+    return Refused(
+        403,
+        "not-allowed",
+        "This API key does not reach: %(names)s",
+        hint="The key was made with --to, for one account.",
+        more={"accounts": {"not_allowed": list(names)}},
+        names=_listed(names),
+        key=key.name,
+    )
 
 
 def _missing(one: Recipient | None) -> bool:

@@ -22,25 +22,37 @@ class Rate:
         self._per_second = per_minute / 60
         self._buckets: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
-    def wait(self, key: object, count: int = 1) -> float:
+    def wait(self, key: object, count: int = 1, *, before: int = 0) -> float:
         """Seconds until so many may be taken; 0 if they may be now.
 
         More than a bucket holds may be taken once it is full; it is then in debt.
+
+        Args:
+            before: so many were taken for the same thing already, and are taken again at its next
+                try.
         """
         left, _ = self._filled(key)
-        missing = min(count, self._size) - left
-        return missing / self._per_second if missing > _ROUNDING else 0.0
+        if not count or min(count, self._size - before) - left <= _ROUNDING:
+            return 0.0
+        return (min(before + count, self._size) - left) / self._per_second
 
-    def take(self, key: object, count: int = 1) -> None:
-        """Count so many: all of them, or none.
+    def take(self, key: object, count: int = 1, *, before: int = 0) -> None:
+        """Count so many: all of them, or none; see :meth:`wait`.
 
         Raises:
             Refused: 429, the bucket of ``key`` has fewer.
         """
-        if wait := self.wait(key, count):
+        if wait := self.wait(key, count, before=before):
             raise too_many(wait)
+        self._put(key, -count)
+
+    def give_back(self, key: object, count: int) -> None:
+        """Take back that so many were taken."""
+        self._put(key, count)
+
+    def _put(self, key: object, count: int) -> None:
         left, now = self._filled(key)
-        self._buckets[key] = (left - count, now)
+        self._buckets[key] = (left + count, now)
         self._buckets.move_to_end(key)
         while len(self._buckets) > REMEMBERED:
             self._buckets.popitem(last=False)

@@ -82,6 +82,11 @@ REASONS = {
         "The name is not known here, or the account is disabled.",
         "Look at the names with: wxbind account list",
     ),
+    "too-many-notices": Explanation(
+        "They have had as many notices in 24 hours as one account gets.",
+        "The setting notices_per_day says how many.",
+        "Send it later, or set notices_per_day higher.",
+    ),
     "not-bound": Explanation(
         "This account is not bound to a WeChat.",
         "Nobody has scanned its code yet.",

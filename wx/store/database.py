@@ -382,7 +382,10 @@ def _begin(conn: sqlite3.Connection, milliseconds: int) -> None:
 
 
 def _is_trouble(error: Exception) -> bool:
-    """Whether the database itself failed: locked, full, an I/O error, or damaged."""
+    """Whether the database itself failed: locked, full, an I/O error, or damaged. A statement that
+    makes no sense to it is a fault of ours."""
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False
     return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 

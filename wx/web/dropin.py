@@ -54,8 +54,8 @@ class ServerChan(ApiHandler):
         # Who sends from here can seldom do anything about a refusal: the beginning is better.
         text = shortened(f"{title}\n\n{more}" if more else title, TEXT_CHARACTERS)
         outbox, origin = self.services.outbox, f"key {self.key.name}"
-        self.services.api_keys.charge(self.key, 0, notices=1)
-        [notice] = await outbox.put([account.name], Draft(text=text), origin=origin)
+        draft = Draft(text=text)
+        [notice] = await outbox.put([account.name], draft, origin=origin, key=self.key)
         known = reason.explain(notice)
         if notice.state is NoticeState.FAILED and known:
             raise Refused(409, notice.reason, known.sentence)

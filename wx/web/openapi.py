@@ -19,7 +19,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "no-key": (401, "no API key came with the request"),
     "bad-key": (401, "there is no such API key, or it is over"),
     "missing-scope": (403, "the key lacks the scope that is named in `scope`"),
-    "not-allowed": (403, "the key was made for another account; those are in `accounts`"),
+    "not-allowed": (403, "the key is for one account; who it does not reach is in `accounts`"),
     "template-not-allowed": (403, "the template is not one that programs may use"),
     "forbidden": (403, "the request comes from a page of another site"),
     "not-found": (404, "there is no such address"),

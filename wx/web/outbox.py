@@ -36,9 +36,8 @@ class Notices(ApiHandler):
                 field="to",
             )
         idempotency = self._idempotency()
-        count = min(len(set(to)), RECIPIENTS)  # more are refused below, and cost no more than that
-        # One was counted with the call.
-        self.services.api_keys.charge(self.key, max(0, count - 1), notices=0 if dry else count)
+        # One was counted with the call; too many are refused below, and cost no more than that.
+        self.services.api_keys.charge(self.key, max(0, min(len(set(to)), RECIPIENTS) - 1))
         if dry:
             plans = await self.services.outbox.plan(to, draft, key=self.key)
             self.answer(200, notices=[self._plan(one) for one in plans])
@@ -62,6 +61,7 @@ class Notices(ApiHandler):
         if query["before"] and not re.fullmatch(NOTICE_ID, query["before"]):
             raise wrong("The field %(field)s must be the id of a notice.", "before")
         found = await self.services.outbox.newest(
+            key=self.key,
             to=query["to"],
             state=NoticeState(query["state"]) if query["state"] else None,
             limit=int(limit),
@@ -107,7 +107,7 @@ class OneNotice(ApiHandler):
     async def get(self, notice_id: str) -> None:
         self.query()
         notice = await self.services.outbox.find(notice_id)
-        if notice is None:
+        if notice is None or not self.key.reaches(notice.account_id):
             raise Refused(
                 404,
                 "unknown-notice",
