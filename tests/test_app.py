@@ -214,3 +214,11 @@ async def test_codes_expire_and_old_things_go_without_anybody_asking(world: Worl
     world.clock.advance(601)
     assert (await socket_.frame() or {})["state"] == "expired"
     assert world.rows("SELECT state FROM invites")[0]["state"] == "expired"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_port_0_is_a_free_one_and_every_link_names_it(world: World) -> None:
+    await world.reconfigure(port="0")
+    assert world.server.port
+    invite = await (await world.signed_in()).invite()
+    assert invite["link"].startswith(f"http://127.0.0.1:{world.server.port}/b/")

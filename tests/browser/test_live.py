@@ -114,13 +114,27 @@ def test_refused_on_the_phone_is_said_and_a_new_code_can_be_had(
     expect(desk.locator("a[data-link]")).not_to_have_attribute("href", link)
 
 
+def open_socket(desk: Page, demo: Demo) -> WebSocket:
+    """Log in; the page's socket once it is open and has spoken."""
+    spoken: list[WebSocket] = []
+    desk.on(
+        "websocket",
+        lambda socket: socket.on("framereceived", lambda frame: spoken.append(socket)),
+    )
+    log_in(desk, demo)
+    for _ in range(200):
+        if spoken:
+            break
+        desk.wait_for_timeout(50)
+    return spoken[-1]
+
+
 def test_leaving_while_the_socket_is_being_opened_leaves_no_complaint(
     serve: Callable[..., Demo], visitor: Callable[..., Page]
 ) -> None:
     demo = serve()
     desk = visitor()
-    log_in(desk, demo)
-    expect(desk.locator("main")).to_have_attribute("data-state", "waiting")
+    open_socket(desk, demo)
     demo.server.process.send_signal(signal.SIGSTOP)  # the machine takes the connection, no answer
     try:
         with desk.expect_websocket():
@@ -134,12 +148,8 @@ def test_a_page_kept_for_the_way_back_hangs_up_and_catches_up_when_shown_again(
     demo: Demo, visitor: Callable[..., Page]
 ) -> None:
     desk = visitor()
-    sockets: list[WebSocket] = []
-    desk.on("websocket", lambda socket: sockets.append(socket))
-    log_in(desk, demo)
-    if not sockets:
-        desk.wait_for_event("websocket")
-    with sockets[-1].expect_event("close"):
+    socket = open_socket(desk, demo)
+    with socket.expect_event("close"):
         desk.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
     link = desk.locator("a[data-link]").get_attribute("href")
     phone = visitor()

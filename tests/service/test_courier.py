@@ -1239,23 +1239,25 @@ async def test_a_statement_that_makes_no_sense_is_a_fault_of_ours_and_no_full_di
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_what_is_claimed_is_sent_whatever_goes_wrong_after_the_commit(
-    world: World, monkeypatch: pytest.MonkeyPatch
+async def test_whoever_fails_to_hear_of_a_change_keeps_nobody_else_from_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, ear: Ear
 ) -> None:
     await open_quietly(world)
     real = door(world).changed
     broken = [ValueError("of our own")]
 
     def changed(accounts: Any) -> None:
-        if broken and row(world, notice_id)["state"] == "sending":
+        if broken and row(world, first)["state"] == "failed":
             raise broken.pop()
         real(accounts)
 
-    notice_id = await put_one(world)
+    world.simulator.faults.answer(TEMPLATE, errcode=43004)
+    first, behind = await put_one(world), await put_one(world)
     monkeypatch.setattr(door(world), "changed", changed)
-    await world.told("wang")
     await rest(world)
-    assert not broken and (await found(world, notice_id)).state == "sent"
+    assert not broken and any("was not told" in line for line in ear.lines)
+    assert [(await found(world, one)).state for one in (first, behind)] == ["failed"] * 2
+    assert any(f"notice {behind} failed" in line for line in ear.lines), "an act that came after it"
 
 
 # The stop

@@ -77,27 +77,24 @@ def test_whoever_goes_on_is_not_the_one_who_is_forgotten(monkeypatch: pytest.Mon
 def test_many_at_once_are_all_taken_or_none_and_more_than_it_holds_is_a_debt() -> None:
     clock = ManualClock()
     made = Rate(clock, per_minute=60)
-    made.take(1, 40)
-    assert made.wait(1, 25) == pytest.approx(5)
-    with pytest.raises(Refused) as refused:
-        made.take(1, 25)
-    assert refused.value.retry_after == pytest.approx(5)
-    made.take(1, 20)
-    assert (made.wait(1), made.wait(1, 0)) == (pytest.approx(1), 0)
-    assert made.wait(1, 5, before=1) == pytest.approx(6)
+    assert made.try_take(1, 40) == 0
+    assert made.try_take(1, 25) == pytest.approx(5)
+    assert made.try_take(1, 20) == 0
+    assert (made.try_take(1, 1), made.try_take(1, 0)) == (pytest.approx(1), 0)
+    assert made.try_take(1, 5, before=1) == pytest.approx(6)
     clock.advance(59)
-    assert made.wait(1, 600) == pytest.approx(1)
+    assert made.try_take(1, 600) == pytest.approx(1)
     clock.advance(1)
-    made.take(1, 600)
-    assert made.wait(1) == pytest.approx(541)
-    assert made.wait(1, 0) == 0, "whoever takes nothing owes nothing"
+    assert made.try_take(1, 600) == 0
+    assert made.try_take(1, 1) == pytest.approx(541)
+    assert made.try_take(1, 0) == 0, "whoever takes nothing owes nothing"
     clock.advance(541)
     made.take(1)
 
 
 def test_what_is_given_back_can_be_taken_again_and_no_more_than_it_holds() -> None:
     made = Rate(ManualClock(), per_minute=10)
-    made.take(1, 8)
+    made.try_take(1, 8)
     made.give_back(1, 5)
     assert taken(made, 1, 20) == 7
     made.give_back(1, 50)

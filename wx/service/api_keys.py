@@ -148,9 +148,8 @@ class ApiKeys:
                 up.
         """
         known = await self._find(key)
-        if wait := self._calls.wait(known.id):
+        if wait := self._calls.try_take(known.id, 1):
             raise _too_many(known, wait)
-        self._calls.take(known.id)
         if scope not in known.scopes:
             raise Refused(
                 403,
@@ -174,9 +173,12 @@ class ApiKeys:
         Raises:
             Refused: 429, the key's minute is used up.
         """
-        if wait := self._calls.wait(key.id, more, before=1):
+        if wait := self._calls.try_take(key.id, more, before=1):
             raise _too_many(key, wait)
-        self._calls.take(key.id, more, before=1)
+
+    def give_back(self, key: ApiKey, more: int) -> None:
+        """Take back what :meth:`charge` has counted."""
+        self._calls.give_back(key.id, more)
 
     async def _find(self, key: str) -> ApiKey:
         if not _FORM.fullmatch(key):

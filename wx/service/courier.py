@@ -221,9 +221,11 @@ class Courier:
             log.log(level, line)
         for one in turn.counted:
             self._outbox.settled[one] += 1
-        self._outbox.changed(turn.concerned)
-        for act in turn.after:
-            act()
+        for act in [lambda: self._outbox.changed(turn.concerned), *turn.after]:
+            try:
+                act()
+            except Exception as error:  # it is on disk all the same, and the others are told
+                log.error("what has changed in the outbox was not told: %s", where(error))
         return bool(back or jump or turn.jobs or turn.concerned)
 
     def _jump(self) -> float:
@@ -303,8 +305,8 @@ class Courier:
         else:
             log.error("notice %s: not begun: %s", notice.id, where(failure))
             # Again when it has waited twice as long.
-            pause = min(max(FAULT_SECONDS, now - notice.created_at), LONGEST_PAUSE)
-            due_at = now + pause
+            pause = min(now - notice.created_at, LONGEST_PAUSE)
+            due_at = max(self._before_doubt(notice, now + pause), now + FAULT_SECONDS)
             outbox.mark_put_off(conn, notice.number, due_at=due_at, errcode=notice.errcode)
 
     def _begin(
@@ -337,13 +339,18 @@ class Courier:
             return
         if not choice.channel:
             due_at = now + min(closed[one] for one in choice.waits) + _spread(30)
-            if notice.doubt_at is not None:
-                due_at = min(due_at, notice.doubt_at + SURE_SECONDS + 1)
+            due_at = self._before_doubt(notice, due_at)
             errcode = self._closed_by.get(choice.waits[0])
             outbox.mark_put_off(conn, notice.number, due_at=due_at, errcode=errcode)
             return
         outbox.mark_channel(conn, notice.number, choice.channel, choice.why)
         turn.jobs.append(_Job(notice, follower, choice))
+
+    def _before_doubt(self, notice: Notice, due_at: float) -> float:
+        """No later than when it would stay in doubt."""
+        if notice.doubt_at is None:
+            return due_at
+        return min(due_at, notice.doubt_at + SURE_SECONDS + 1)
 
     def _in_doubt(self, notice: Notice, *, now: float) -> bool:
         """Whether an earlier call may have delivered the notice, and another would do so again."""

@@ -14,7 +14,7 @@ from functools import partial
 from wx import failpoint, secret
 from wx.clock import Clock
 from wx.config import Config
-from wx.errors import Refused, StorageUnavailable
+from wx.errors import Refused
 from wx.model import Account, ApiKey, Follower, Notice, NoticeState
 from wx.service import channel
 from wx.service.channel import SUBSCRIBE, Choice, Known
@@ -145,42 +145,15 @@ class Outbox:
             found = await self._database.read(partial(self._repeated, request))
             if found is not None:
                 return found
+        self._require_permission(key, draft)
         if draft.template_id and draft.wish != SUBSCRIBE:
             await self._templates.look_for(draft.template_id, seconds=LOOK_SECONDS)
-        self._require_permission(key, draft)
         check(draft, self._config, self._templates.known)
-        made = await self._kept(names, draft, origin, key, request)
+        made = await self._database.write(partial(self._put, names, draft, origin, key, request))
         failpoint.here("after-commit-before-202")
         self._failed_at_once([one for one in made if not one.state.waiting])
         self.changed({one.account_id for one in made})
         return made
-
-    async def _kept(
-        self,
-        names: Mapping[str, str],
-        draft: Draft,
-        origin: str,
-        key: ApiKey | None,
-        request: _Request | None,
-    ) -> list[Notice]:
-        work = partial(self._put, names, draft, origin, key, request)
-        if key is None:
-            return await self._database.write(work)
-        if wait := self._rate.wait(None, len(names)):
-            raise Refused(
-                429,
-                "too-many-requests",
-                "Too many notices by all API keys together.",
-                hint="Wait as long as Retry-After says, or set notices_per_minute higher.",
-                retry_after=wait,
-                key=key.name,
-            )
-        self._rate.take(None, len(names))
-        try:
-            return await self._database.write(work)
-        except (Refused, StorageUnavailable):
-            self._rate.give_back(None, len(names))  # what is not sent is not counted
-            raise
 
     def _put(
         self,
@@ -203,6 +176,8 @@ class Outbox:
         self._require_template(conn, draft)
         self._require_room(conn, recipients, now=now)
         made = [self._made(one, draft, origin, now=now) for one in recipients]
+        if key:
+            self._charge(key, sum(one.state.waiting for one in made))
         outbox.add_all(conn, made, request_id=request_id)
         failpoint.here("after-accept-insert")
         return made
@@ -277,6 +252,18 @@ class Outbox:
                 hint="Look up the template's id in WeChat's console.",
             )
 
+    def _charge(self, key: ApiKey, count: int) -> None:
+        """Count notices of all programs together; only transactions do, one at a time."""
+        if wait := self._rate.try_take(None, count):
+            raise Refused(
+                429,
+                "too-many-requests",
+                "Too many notices by all API keys together.",
+                hint="Wait as long as Retry-After says, or set notices_per_minute higher.",
+                retry_after=wait,
+                key=key.name,
+            )
+
     def _require_permission(self, key: ApiKey | None, draft: Draft) -> None:
         allowed = self._config.notice_templates
         if key and allowed and draft.template_id and draft.template_id not in allowed:
@@ -309,8 +296,8 @@ class Outbox:
     def _full(self, conn: sqlite3.Connection, one: Recipient, *, now: float) -> float | None:
         """Until when an account has had a day's worth of notices; None if it has not."""
         limit = self._config.notices_per_day
-        began = outbox.find_time_of(conn, one.account_id, back=limit, after=now - _DAY)
-        return None if began is None or began > now else began + _DAY
+        began = outbox.find_time_of(conn, one.account_id, back=limit) if limit else None
+        return began + _DAY if began is not None and now - _DAY < began <= now else None
 
     def _made(self, one: Recipient, draft: Draft, origin: str, *, now: float) -> Notice:
         assert one.follower is not None

@@ -22,29 +22,30 @@ class Rate:
         self._per_second = per_minute / 60
         self._buckets: OrderedDict[object, tuple[float, float]] = OrderedDict()
 
-    def wait(self, key: object, count: int = 1, *, before: int = 0) -> float:
-        """Seconds until so many may be taken; 0 if they may be now.
+    def take(self, key: object) -> None:
+        """Count one.
+
+        Raises:
+            Refused: 429, the bucket of ``key`` is empty.
+        """
+        if wait := self.try_take(key, 1):
+            raise too_many(wait)
+
+    def try_take(self, key: object, count: int, *, before: int = 0) -> float:
+        """Count so many, all of them or none: 0 if they were, else the seconds to wait.
 
         More than a bucket holds may be taken once it is full; it is then in debt.
 
         Args:
-            before: so many were taken for the same thing already, and are taken again at its next
+            before: so many were taken for the same thing already, and are taken again by its next
                 try.
         """
         left, _ = self._filled(key)
-        if not count or min(count, self._size - before) - left <= _ROUNDING:
-            return 0.0
-        return (min(before + count, self._size) - left) / self._per_second
-
-    def take(self, key: object, count: int = 1, *, before: int = 0) -> None:
-        """Count so many: all of them, or none; see :meth:`wait`.
-
-        Raises:
-            Refused: 429, the bucket of ``key`` has fewer.
-        """
-        if wait := self.wait(key, count, before=before):
-            raise too_many(wait)
+        needed = min(before + count, self._size)
+        if count and needed - before - left > _ROUNDING:
+            return (needed - left) / self._per_second
         self._put(key, -count)
+        return 0.0
 
     def give_back(self, key: object, count: int) -> None:
         """Take back that so many were taken."""

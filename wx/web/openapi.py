@@ -336,7 +336,7 @@ PATHS: dict[str, dict[str, Any]] = {
                     _listed("Notice", next={"type": ["string", "null"]}),
                 )
             },
-            errors=("unknown-account",),
+            errors=("not-allowed", "unknown-account"),
             parameters=[
                 _parameter("query", "to", _TEXT, "Only those to this account"),
                 _parameter("query", "state", _STATE, "Only those in this state"),

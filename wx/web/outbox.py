@@ -37,18 +37,25 @@ class Notices(ApiHandler):
             )
         idempotency = self._idempotency()
         # One was counted with the call; too many are refused below, and cost no more than that.
-        self.services.api_keys.charge(self.key, max(0, min(len(set(to)), RECIPIENTS) - 1))
+        more = max(0, min(len(set(to)), RECIPIENTS) - 1)
+        self.services.api_keys.charge(self.key, more)
         if dry:
             plans = await self.services.outbox.plan(to, draft, key=self.key)
             self.answer(200, notices=[self._plan(one) for one in plans])
             return
-        notices = await self.services.outbox.put(
-            to,
-            draft,
-            origin=f"key {self.key.name}",
-            key=self.key,
-            idempotency=idempotency,
-        )
+        try:
+            notices = await self.services.outbox.put(
+                to,
+                draft,
+                origin=f"key {self.key.name}",
+                key=self.key,
+                idempotency=idempotency,
+            )
+        except Refused as refusal:
+            if refusal.status == 429:
+                # It comes again when it is told to, and must not find its own minute used up then.
+                self.services.api_keys.give_back(self.key, more)
+            raise
         self.answer(202, notices=[self._accepted(one) for one in notices])
 
     async def get(self) -> None:
