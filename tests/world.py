@@ -186,7 +186,7 @@ class World:
         """Start the server on the world's data."""
         base = self.simulator.base_url
         flags = {
-            "port": str(free_port()),
+            "port": "0",
             "data_dir": str(self.folder / "data"),
             "site_name": "Example",
             "app_id": self.simulator.app_id,
@@ -198,9 +198,11 @@ class World:
             "notice_template": f"{self.simulator.template_id}:thing1,time2",
         }
         self.keys = flags | keys
+        # It comes back to its port; other servers with the same keys have one of their own.
+        here = {"port": str(free_port())} | keys
         file = self.folder / config.FILE
         sources = config.read(
-            flags=self.keys, environ={}, file=str(file) if file.exists() else "/dev/null"
+            flags=flags | here, environ={}, file=str(file) if file.exists() else "/dev/null"
         )
         self.server = Server(sources.config(), self.clock)
         await self.server.start()
