@@ -157,3 +157,53 @@ def follower(world: World, person: str = "wang") -> sqlite3.Row:
     openid = world.simulator.world.people[person].openid
     (one,) = world.rows("SELECT * FROM followers WHERE openid = ?", openid)
     return one
+
+
+async def open_quietly(world: World, **keys: str) -> None:
+    """With a webhook, ann bound, and a chat in which nothing is answered by itself."""
+    await world.open_webhook(rules=SILENT, bind_route="oauth", **keys)
+    await join(world)
+    world.simulator.pushes.receipt_status = ""
+
+
+async def writes(world: World, person: str = "wang") -> None:
+    """They write to the account: five messages in 48 hours."""
+    await world.simulator.phone(person).say("hello")
+    await world.rest()
+
+
+async def ready(world: World, channel: str) -> None:
+    """What goes out takes this channel."""
+    template_id = world.simulator.subscription_id
+    keys = {
+        "template": {},
+        "custom": {"notice_template": ""},
+        "subscribe": {"notice_template": "", "subscribe_template": f"{template_id}:thing1,time2"},
+    }[channel]
+    await open_quietly(world, **keys)
+    if channel == "custom":
+        await writes(world)
+    if channel == "subscribe":
+        one = world.simulator.world.subscription_templates[template_id]
+        content = one.content.replace("{{thing3.DATA}}", "")
+        world.simulator.world.subscription_templates[template_id] = type(one)(
+            one.id, one.title, content, one.example
+        )
+        for _ in range(2):
+            wang = world.simulator.world.people["wang"]
+            world.simulator.world.accept_subscription(wang, template_id)
+            world.clock.advance(1)
+        await world.rest()
+
+
+async def fails(world: World, how: str, path: str) -> None:
+    """Let the next call of a path fail in this way."""
+    faults = world.simulator.faults
+    if how == "-1":
+        faults.answer(path, errcode=-1)
+    elif how == "html":
+        faults.answer(path, body="<html>", status=200)
+    elif how == "502":
+        faults.answer(path, body="<html>", status=502)
+    else:
+        getattr(faults, how)(path, times=1)

@@ -378,11 +378,13 @@ async def test_what_another_browser_brings_back_opens_nothing_and_goes_nowhere(
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_a_browser_without_cookies_is_led_away_once_and_then_told(world: World) -> None:
+async def test_a_browser_without_cookies_is_led_away_once_and_then_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await world.bound()
     path = await page_of(world, await sent(world, "for ann alone"))
     phone = world.simulator.phone("wang")
-    phone.browser.jar.store = lambda *_: None  # type: ignore[method-assign]
+    monkeypatch.setattr(phone.browser.jar, "store", lambda *_: None)
     phone.browser.jar.clear()
     page = await read(world, path)
     assert page.status == 403 and "keeps no cookies" in refusal(page, path)

@@ -585,6 +585,7 @@ async def test_without_a_limit_of_the_day_there_is_none(world: World) -> None:
     key = await bound_key(world)
     for _ in range(5):
         await sent(world, key, {"to": "ann", "text": "x"})
+    assert len(await found(world, key, "?to=ann")) == 6
 
 
 # Whom and what a key reaches
@@ -641,4 +642,6 @@ async def test_where_templates_are_named_programs_use_no_other(world: World) -> 
     await outbox.plan(["ann"], Draft(template_id=template["id"], fields=template["data"]))
     await sent(world, key, {"to": "ann", "text": "a text goes by notice_template all the same"})
     await world.reconfigure(notice_templates=world.simulator.template_id)
-    await sent(world, key, {"to": "ann", "template": template})
+    [notice] = await sent(world, key, {"to": "ann", "template": template})
+    told = await settled(world, key, notice["id"], "sent", "delivered")
+    assert (told["channel"], told["why"]) == ("template", "template-given")

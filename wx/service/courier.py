@@ -253,71 +253,69 @@ class Courier:
         if turn.jump:
             outbox.mark_shifted(conn, turn.jump, last=self._last, now=now)
         for job in back:
-            self._settle_apart(conn, job, turn, now=now)
+            if failure := self._apart(conn, turn, partial(self._settle, job=job, now=now)):
+                self._lost(conn, job, failure, turn, now=now)
         for notice in outbox.mark_expired(conn, now=now):
             self._ended(notice, notice.state, notice.reason, turn)
         claimed = outbox.claim_due(conn, now=now, limit=room) if room > 0 else []
         known = followers.find_all(conn, (one.follower_id for one in claimed))
         for notice in claimed:
             turn.concerned.add(notice.account_id)
-            self._begin_apart(
-                conn, notice, known.get(notice.follower_id), closed, barred, turn, now=now
+            begin = partial(
+                self._begin,
+                notice=notice,
+                follower=known.get(notice.follower_id),
+                closed=closed,
+                barred=barred,
+                now=now,
             )
+            if failure := self._apart(conn, turn, begin):
+                self._set_aside(conn, notice, failure, now=now)
         outbox.mark_next_due(conn, turn.followers, now=now)
         turn.last = outbox.find_last(conn)
         return turn
 
-    # A fault of our own in one notice must not hold up all the others.
-
-    def _settle_apart(
-        self, conn: sqlite3.Connection, job: _Job, turn: _Turn, *, now: float
-    ) -> None:
-        piece = _Turn()
-        _, failure = apart(conn, lambda conn: self._settle(conn, job, piece, now=now))
-        if not failure:
-            turn.add(piece)
-        else:
-            # The call was made, so it must not be made again.
-            log.error("notice %s: not written down: %s", job.notice.id, where(failure))
-            state, reason = NoticeState.UNKNOWN, "doubt"
-            outbox.mark_settled(
-                conn, job.notice.number, state, reason=reason, errcode=None, now=now
-            )
-            self._ended(job.notice, state, reason, turn, channel=job.choice.channel)
-
-    def _begin_apart(
+    def _apart(
         self,
         conn: sqlite3.Connection,
-        notice: Notice,
-        follower: Follower | None,
-        closed: Mapping[str, float],
-        barred: Collection[str],
         turn: _Turn,
-        *,
-        now: float,
-    ) -> None:
+        work: Callable[[sqlite3.Connection, _Turn], None],
+    ) -> Exception | None:
+        """Do one notice's piece of the transaction; its failure, if any. A fault of our own undoes
+        that piece alone, and does not hold up all the others."""
         piece = _Turn()
-        _, failure = apart(
-            conn, lambda conn: self._begin(conn, notice, follower, closed, barred, piece, now=now)
-        )
-        if not failure:
+        _, failure = apart(conn, lambda conn: work(conn, piece))
+        if failure is None:
             turn.add(piece)
-        else:
-            log.error("notice %s: not begun: %s", notice.id, where(failure))
-            # Again when it has waited twice as long.
-            pause = min(now - notice.created_at, LONGEST_PAUSE)
-            due_at = max(self._before_doubt(notice, now + pause), now + FAULT_SECONDS)
-            outbox.mark_put_off(conn, notice.number, due_at=due_at, errcode=notice.errcode)
+        return failure
+
+    def _lost(
+        self, conn: sqlite3.Connection, job: _Job, failure: Exception, turn: _Turn, *, now: float
+    ) -> None:
+        """We failed to write down what came of a call: it was made, and must not be made again."""
+        log.error("notice %s: not written down: %s", job.notice.id, where(failure))
+        state, reason = NoticeState.UNKNOWN, "doubt"
+        outbox.mark_settled(conn, job.notice.number, state, reason=reason, errcode=None, now=now)
+        self._ended(job.notice, state, reason, turn, channel=job.choice.channel)
+
+    def _set_aside(
+        self, conn: sqlite3.Connection, notice: Notice, failure: Exception, *, now: float
+    ) -> None:
+        """We failed to send a notice on its way: again when it has waited twice as long."""
+        log.error("notice %s: not begun: %s", notice.id, where(failure))
+        pause = min(now - notice.created_at, LONGEST_PAUSE)
+        due_at = max(self._before_doubt(notice, now + pause), now + FAULT_SECONDS)
+        outbox.mark_put_off(conn, notice.number, due_at=due_at, errcode=notice.errcode)
 
     def _begin(
         self,
         conn: sqlite3.Connection,
+        turn: _Turn,
+        *,
         notice: Notice,
         follower: Follower | None,
         closed: Mapping[str, float],
         barred: Collection[str],
-        turn: _Turn,
-        *,
         now: float,
     ) -> None:
         """Send a claimed notice on its way, or settle why not."""
@@ -387,7 +385,7 @@ class Courier:
         turn.counted.append((channel or notice.channel, state))
         turn.lines.append((logging.INFO, f"notice {notice.id} {state}: {reason}"))
 
-    def _settle(self, conn: sqlite3.Connection, job: _Job, turn: _Turn, *, now: float) -> None:
+    def _settle(self, conn: sqlite3.Connection, turn: _Turn, *, job: _Job, now: float) -> None:
         """Write down what came of a call."""
         notice, channel = job.notice, job.choice.channel
         turn.concerned.add(notice.account_id)

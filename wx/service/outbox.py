@@ -132,9 +132,10 @@ class Outbox:
 
         Raises:
             Refused: 404 or 409 somebody is unknown or not bound, 429 somebody has had a day's
-                worth, all of them are named and nothing is kept; 403 the key does not reach them,
-                or the template is not for programs; 409 another notice came with this
-                ``idempotency``; 422 the notice is wrong.
+                worth, all of them are named and nothing is kept; 429 all programs together have
+                had a minute's worth; 403 the key does not reach them, or the template is not for
+                programs; 409 another notice came with this ``idempotency``; 422 the notice is
+                wrong.
             StorageUnavailable: it could not be kept.
         """
         draft, names = cleaned(draft), _names(to)
