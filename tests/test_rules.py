@@ -543,7 +543,7 @@ def test_every_key_stands_in_the_sample_with_its_meaning_and_its_default(tmp_pat
         *("public_url", "trusted_proxies", "app_id", "app_secret", "webhook_token"),
         *("webhook_aes_key", "webhook_mode", "original_id", "domain_verification"),
         *("notice_template", "subscribe_template", "notice_url_hosts", "follow_qr"),
-        "notice_templates",
+        *("notice_templates", "invite_origins"),
     }
 
 

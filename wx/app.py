@@ -38,6 +38,7 @@ from wx.service.services import Services
 from wx.service.sessions import Sessions
 from wx.service.speech import Speech
 from wx.service.templates import Templates
+from wx.service.visit import Visits
 from wx.store import database, server_key
 from wx.store.database import Database, DirectoryLock
 from wx.timers import Timer, Timers
@@ -57,7 +58,7 @@ log = logging.getLogger(__name__)
 # Connections to the platform, so that no crowd of one kind holds up another.
 EXCHANGE_CONNECTIONS = 200  # people who wait for their callback
 PROFILE_CONNECTIONS = 50
-READER_CONNECTIONS = 50  # people who wait for the whole of a notice
+VISIT_CONNECTIONS = 200  # people who wait for a page that asks who they are
 SEND_CONNECTIONS = AT_ONCE
 CODE_CONNECTIONS = 20  # people who wait for their code
 DETAIL_CONNECTIONS = 5  # what the platform's events leave out
@@ -194,9 +195,9 @@ class Server:
             store, clock, hub, config, invites, bindings, oauth, background, key=key
         )
         stack.push_async_callback(callbacks.close)
-        pool = transport(READER_CONNECTIONS)
-        readers = Readers(clock, config, OAuth(pool, pool, **credentials), key=key)
-        stack.push_async_callback(readers.close)
+        pool = transport(VISIT_CONNECTIONS)
+        visits = Visits(clock, config, OAuth(pool, pool, **credentials), key=key)
+        stack.push_async_callback(visits.close)
         codes = Codes(clock, config, qr_codes)
         stack.push_async_callback(codes.close)
         speech = Speech(lambda language: locale.get(language).translate)
@@ -221,7 +222,7 @@ class Server:
             codes=codes,
             inbox=inbox,
             outbox=outbox,
-            readers=readers,
+            readers=Readers(clock, visits, key=key),
             test_rate=Rate(clock, per_minute=TESTS_PER_MINUTE),
             templates=templates,
             access_token=Credentials(keeper),

@@ -49,6 +49,7 @@ class Config:
     invite_seconds: int
     invites_per_hour: int
     bind_confirm: str
+    scan_login: bool
     domain_verification: tuple[str, ...]
     notice_template: NoticeTemplate | None
     subscribe_template: NoticeTemplate | None
@@ -61,6 +62,11 @@ class Config:
     notice_templates: tuple[str, ...]
     serverchan: bool
     wechat_server: bool
+    invite_origins: tuple[str, ...]
+    js_sdk_url: str
+    pictures: bool
+    keep_media: bool
+    media_megabytes: int
     replies: tuple[Rule, ...]
     follow_qr: Path | None
     avatar_origins: tuple[str, ...]
@@ -123,6 +129,7 @@ _ORIGINAL_ID = values.text(
 )
 _WEEK = 7 * 86400
 _MONTH = 30 * 86400
+_JS_SDK = "https://res.wx.qq.com/open/js/jweixin-1.6.0.js"
 _AVATARS = "https://thirdwx.qlogo.cn, https://wx.qlogo.cn"
 
 KEYS: tuple[Key, ...] = (
@@ -173,6 +180,7 @@ KEYS: tuple[Key, ...] = (
         "phone",
         "desktop: a code from the phone is typed at the computer too",
     ),
+    Key("scan_login", values.yes_no, True, "sign in by scan, once somebody is bound"),
     Key("domain_verification", values.codes, (), "codes of WeChat's MP_verify_CODE.txt files"),
     Key("notice_template", values.notice_template, "", "template and field for plain texts"),
     Key(
@@ -215,6 +223,16 @@ KEYS: tuple[Key, ...] = (
         False,
         "answer wechat-server's GET /api/wechat/access_token",
     ),
+    Key(
+        "invite_origins",
+        values.origins,
+        (),
+        "sites whose pages may show the codes that programs ask for",
+    ),
+    Key("js_sdk_url", values.script, _JS_SDK, "WeChat's script for pages inside WeChat"),
+    Key("pictures", values.yes_no, False, "the page where people pick pictures in WeChat"),
+    Key("keep_media", values.yes_no, False, "keep the pictures that followers send to the chat"),
+    Key("media_megabytes", values.number(1, 1_000_000), 500, "room for pictures that are kept"),
     Key(
         "replies",
         rules.read,

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Someone who logs in here. ``password`` is an Argon2id string; times are Unix seconds."""
+    """Someone who logs in here. ``password`` is an Argon2id string, or "" for an account that can
+    only be reached; times are Unix seconds."""
 
     id: int
     name: str
@@ -14,6 +15,11 @@ class Account:
     admin: bool
     created_at: float
     disabled_at: float | None
+
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether anybody may be signed in as it, by whatever way."""
+        return self.disabled_at is None and bool(self.password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,14 @@ def url(value: object) -> str:
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
+def script(value: object) -> str:
+    """The whole address of a script, without query and fragment."""
+    found = re.fullmatch(r"(https?://[^/]+)(/[A-Za-z0-9._/-]+)", str(value))
+    if not isinstance(value, str) or not found:
+        raise ValueError("must be the whole address of a script, such as https://host/script.js")
+    return url(found[1]) + found[2]
+
+
 def host(value: object) -> str:
     problem = "must be an IP address or a host name"
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9.:_-]{1,255}", value):

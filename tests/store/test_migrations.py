@@ -43,6 +43,9 @@ def test_an_empty_file_gets_every_table_and_our_mark(empty):
         "requests",
         "templates",
         "subscriptions",
+        "scan_logins",
+        "authorizations",
+        "pictures",
     }
     assert version(empty) == migrations.VERSION == len(migrations.STEPS)
     assert empty.execute("PRAGMA application_id").fetchone() == (migrations.APPLICATION_ID,)

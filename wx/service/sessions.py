@@ -86,26 +86,55 @@ class Sessions:
         """
         name = unicodedata.normalize("NFC", name)[:300]
         account = await self.check_password(name, password, address=address, device=device)
-        cookie = secret.new_secret()
         now = self._clock.now()
 
-        def work(conn: sqlite3.Connection) -> bool:
+        def work(conn: sqlite3.Connection) -> SignedIn | None:
             # The account may have changed while the password was being checked.
             present = accounts.find(conn, account.id)
-            if present is None or present.disabled_at or present.password != account.password:
-                return False
-            if previous:
-                sessions.remove(conn, secret.digest(previous))
-            sessions.add(conn, secret.digest(cookie), account.id, browser, now=now)
-            return True
+            if present is None or present.password != account.password:
+                return None
+            return self.start(conn, account.id, browser, previous=previous, now=now)
 
-        if not await self._database.write(work):
+        signed_in = await self._database.write(work)
+        if signed_in is None:
             raise _wrong()
+        self.started(signed_in, browser, previous=previous, way="its password")
+        await self._rehash(account, password)
+        return signed_in
+
+    def start(
+        self,
+        conn: sqlite3.Connection,
+        account_id: int,
+        browser: Browser,
+        *,
+        previous: str,
+        now: float,
+    ) -> SignedIn | None:
+        """A new session for an account; None if nobody may sign in as it. A piece of a transaction,
+        after which the caller calls :meth:`started`.
+
+        Args:
+            previous: the cookie of this browser's session, which ends; "" for none.
+        """
+        account = accounts.find(conn, account_id)
+        if account is None or not account.can_sign_in:
+            return None
+        cookie = secret.new_secret()
+        if previous:
+            sessions.remove(conn, secret.digest(previous))
+        sessions.add(conn, secret.digest(cookie), account.id, browser, now=now)
+        return SignedIn(account, cookie, self._device_cookie(account))
+
+    def started(self, signed_in: SignedIn, browser: Browser, *, previous: str, way: str) -> None:
+        """What :meth:`start` did is on disk: who waits with the previous session hears of its end.
+
+        Args:
+            way: what it was that proved who is there, for the log.
+        """
         if previous:
             self._hub.end_sessions([secret.digest(previous)])
-        log.info("account %s signed in from %s", account.name, browser.network)
-        await self._rehash(account, password)
-        return SignedIn(account, cookie, self._device_cookie(account))
+        log.info("account %s signed in by %s from %s", signed_in.account.name, way, browser.network)
 
     async def check_password(
         self, name: str, password: str, *, address: str, device: str
@@ -120,7 +149,7 @@ class Sessions:
         wait = self._throttle.begin(name=name, address=address, device=known)
         if wait:
             await asyncio.sleep(wait)
-        usable = account is not None and account.disabled_at is None and len(password) <= 256
+        usable = account is not None and account.can_sign_in and len(password) <= 256
         kept = account.password if account is not None and usable else None
         right = await self._passwords.verify(password[:256], kept)
         if account is None or not right:

@@ -243,6 +243,51 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE followers ADD COLUMN brief_ends_at REAL NOT NULL DEFAULT 0",
         "ALTER TABLE followers ADD COLUMN blocked_at REAL",
     ),
+    (
+        # A sign-in at a computer that waits for a phone's yes.
+        """CREATE TABLE scan_logins (
+            id             TEXT PRIMARY KEY,
+            secret_digest  BLOB NOT NULL UNIQUE,        -- of what the code carries
+            desk           BLOB NOT NULL,               -- digest of the cookie of who shows it
+            app_id         TEXT NOT NULL,
+            number         TEXT NOT NULL,               -- two digits, shown on both screens
+            state          TEXT NOT NULL,
+            created_at     REAL NOT NULL,
+            expires_at     REAL NOT NULL,
+            network        TEXT NOT NULL,
+            browser        TEXT NOT NULL,
+            follower_id    INTEGER,                     -- who scanned it, while they are known
+            account_id     INTEGER REFERENCES accounts, -- whom it signs in
+            session        BLOB                         -- digest of the session that came of it
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX scan_logins_of_desk ON scan_logins (desk, created_at)",
+        "CREATE INDEX scan_logins_by_end ON scan_logins (expires_at)",
+        # What a person's own consent gave us: their tokens for /sns, sealed with the server's key.
+        """CREATE TABLE authorizations (
+            follower_id  INTEGER PRIMARY KEY REFERENCES followers ON DELETE CASCADE,
+            sealed       BLOB NOT NULL,
+            ends_at      REAL NOT NULL                  -- the refresh token's
+        ) STRICT""",
+        # Pictures that people sent: each a row here, and a file of the row's name once it is kept.
+        """CREATE TABLE pictures (
+            id           TEXT PRIMARY KEY,
+            app_id       TEXT NOT NULL,
+            follower_id  INTEGER NOT NULL,              -- who may be forgotten meanwhile
+            media_id     TEXT NOT NULL,                 -- WeChat's name of it
+            origin       TEXT NOT NULL,                 -- page, chat
+            state        TEXT NOT NULL,                 -- wanted, kept, failed
+            kind         TEXT NOT NULL,                 -- jpeg, png, gif; '' while it is not kept
+            size         INTEGER NOT NULL,              -- bytes
+            attempts     INTEGER NOT NULL,
+            due_at       REAL,                          -- when it is to be fetched, while wanted
+            created_at   REAL NOT NULL,
+            UNIQUE (app_id, media_id)
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX pictures_of_follower ON pictures (follower_id, created_at)",
+        "CREATE INDEX pictures_due ON pictures (due_at) WHERE due_at IS NOT NULL",
+        # The program that asked for an invite; NULL: a signed-in browser did.
+        "ALTER TABLE invites ADD COLUMN api_key_id INTEGER REFERENCES api_keys",
+    ),
 )
 VERSION = len(STEPS)
 

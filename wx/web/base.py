@@ -30,6 +30,9 @@ from wx.web import client
 log = logging.getLogger(__name__)
 
 LANGUAGES = ("zh", "en")
+# What a page that leads on may lead on to: pages of ours, by name. Never by an address, which could
+# be anybody's.
+PAGES = {"bind": "/bind", "pictures": "/pictures"}
 ANY = r"(?s).*"  # what :func:`one` takes for a text that people type
 _YEAR = 365 * 86400
 

@@ -11,6 +11,7 @@ from tornado.web import HTTPError
 from wx.clock import when
 from wx.model import Account, Binding, Notice, NoticeState
 from wx.service import outbox, reader, reason
+from wx.service.visit import VISIT_SECONDS
 from wx.web.base import Base, Page, one
 from wx.web.phone import PhonePage
 
@@ -150,7 +151,7 @@ class Whole(PhonePage):
             await self._prove(secret, page.openid)
             return
         address, visit = self.services.readers.begin(secret, self._own_cookie("visit"))
-        self.set_own_cookie("visit", visit, seconds=reader.VISIT_SECONDS)
+        self.set_own_cookie("visit", visit, seconds=VISIT_SECONDS)
         self.redirect(address)
 
     def _may_read(self, page: outbox.Page) -> bool:
@@ -162,13 +163,13 @@ class Whole(PhonePage):
     async def _prove(self, secret: str, openid: str) -> None:
         """Let the browser in that has come back, or say why not. Nothing here leads to the platform
         again: a browser without cookies would go round for ever."""
-        arrival = reader.Arrival(
-            page=secret,
+        proof = await self.services.readers.prove(
+            secret,
+            openid,
             visit=self._own_cookie("visit"),
             state=one(self.request, "state", _STATE),
             code=one(self.request, "code", _CODE),
         )
-        proof = await self.services.readers.prove(arrival, openid)
         self.set_own_cookie("reader", proof, seconds=reader.READER_SECONDS)
         self.redirect(self.page, status=303)
 
