@@ -422,7 +422,8 @@ class World:
         found = {PASSWORD, self.simulator.app_secret, WEBHOOK_TOKEN, WEBHOOK_AES_KEY}
         found |= self.planted | {person.openid for person in platform.people.values()}
         found |= {code.url for code in platform.qr_codes.values()} | set(platform.qr_codes)
-        found |= set(platform.tokens) | set(platform.codes) | set(platform.user_tokens)
+        found |= set(platform.tokens) | set(platform.codes) | platform.web_secrets
+        found |= set(platform.js_tickets)
         for desktop in self.desktops:
             found |= desktop.seen
         with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ import os
 import socket
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from typing import Any
 
 from tornado import locale
 from tornado.httpserver import HTTPServer
@@ -14,38 +15,48 @@ from tornado.httpserver import HTTPServer
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import StartError
+from wx.service.accounts import Accounts
 from wx.service.api_keys import ApiKeys
+from wx.service.authorization import Authorizations
 from wx.service.background import Background
 from wx.service.binding import Bindings
 from wx.service.callback import Callbacks
 from wx.service.codes import Codes
 from wx.service.courier import AT_ONCE, Courier
 from wx.service.credential import Credentials
+from wx.service.entry import Entries
 from wx.service.followers import Followers
 from wx.service.gate import Gate
 from wx.service.health import Health
 from wx.service.hub import Hub
 from wx.service.inbox import Inbox
 from wx.service.invites import Invites
+from wx.service.jssdk import JsSdk
 from wx.service.outbox import Outbox
 from wx.service.passwords import Passwords
+from wx.service.pictures import Pictures
 from wx.service.rate import Rate
 from wx.service.reader import Readers
 from wx.service.receipts import Receipts
 from wx.service.replies import Replies
 from wx.service.scan import Scans
+from wx.service.scan_login import ScanLogins
 from wx.service.services import Services
 from wx.service.sessions import Sessions
 from wx.service.speech import Speech
 from wx.service.templates import Templates
+from wx.service.views import Views
 from wx.service.visit import Visits
 from wx.store import database, server_key
 from wx.store.database import Database, DirectoryLock
+from wx.store.picture_files import PictureFiles
 from wx.timers import Timer, Timers
 from wx.web.base import Site
 from wx.web.routes import make_site
+from wx.wechat import media
 from wx.wechat.access_token import AccessTokenKeeper
 from wx.wechat.client import Client
+from wx.wechat.js_ticket import JsTicketKeeper
 from wx.wechat.messages import Messages
 from wx.wechat.oauth import OAuth
 from wx.wechat.qrcode import QRCodes
@@ -62,7 +73,9 @@ VISIT_CONNECTIONS = 200  # people who wait for a page that asks who they are
 SEND_CONNECTIONS = AT_ONCE
 CODE_CONNECTIONS = 20  # people who wait for their code
 DETAIL_CONNECTIONS = 5  # what the platform's events leave out
+AUTHORIZATION_CONNECTIONS = 5  # profiles that are read again
 TOKEN_CONNECTIONS = 2
+JS_TICKET_CONNECTIONS = 1
 
 TESTS_PER_MINUTE = 10  # test notices for each account
 DRAIN_SECONDS = 8  # that requests in flight may take when the server stops
@@ -119,6 +132,7 @@ class Server:
         self.config = config
         timers = self._compose(store, key)
         await self.services.inbox.load()
+        await self.services.authorizations.load()
         await self.services.templates.load()
         await self._courier.start()
         self.site = make_site(self.services, config, demo_phone=self._demo_phone)
@@ -151,8 +165,8 @@ class Server:
         config, clock, stack = self.config, self.clock, self._stack
         credentials = {"app_id": config.app_id, "app_secret": config.app_secret}
 
-        def transport(connections: int) -> Transport:
-            made = Transport(config.api_base, connections=connections)
+        def transport(connections: int, **bounds: Any) -> Transport:
+            made = Transport(config.api_base, connections=connections, **bounds)
             stack.callback(made.close)
             return made
 
@@ -177,6 +191,7 @@ class Server:
             seconds=config.session_seconds,
         )
         invites = Invites(store, clock, hub, config, key=key)
+        views = Views(store, clock, hub, config, invites, key=key)
         # Before the background, and so closed after it: what goes on there asks the platform.
         users = Users(Client(transport(DETAIL_CONNECTIONS), keeper))
         qr_codes = QRCodes(Client(transport(CODE_CONNECTIONS), keeper))
@@ -188,11 +203,32 @@ class Server:
         outbox = Outbox(store, clock, config, templates, hub, key=key, woken=woken)
         self._courier = Courier(store, clock, config, outbox, messages, woken=woken)
         stack.push_async_callback(self._courier.close)
+        renewals = transport(AUTHORIZATION_CONNECTIONS)
         background = Background()
         stack.push_async_callback(background.close)
+        js_ticket = JsTicketKeeper(Client(transport(JS_TICKET_CONNECTIONS), keeper), clock)
+        stack.push_async_callback(js_ticket.close)
+        pictures = self._pictures(
+            store, transport(media.CONNECTIONS, body_limit=media.LARGEST, patience=media.PATIENCE),
+            keeper,
+        )  # fmt: skip
+        stack.push_async_callback(pictures.close)
+        authorizations = Authorizations(
+            store, clock, config, OAuth(renewals, renewals, **credentials), background, key=key
+        )
+        stack.push_async_callback(authorizations.close)
         bindings = Bindings(store, clock, config, outbox, key=key)
         callbacks = Callbacks(
-            store, clock, hub, config, invites, bindings, oauth, background, key=key
+            store,
+            clock,
+            hub,
+            config,
+            invites,
+            bindings,
+            oauth,
+            authorizations,
+            background,
+            key=key,
         )
         stack.push_async_callback(callbacks.close)
         pool = transport(VISIT_CONNECTIONS)
@@ -201,30 +237,46 @@ class Server:
         codes = Codes(clock, config, qr_codes)
         stack.push_async_callback(codes.close)
         speech = Speech(lambda language: locale.get(language).translate)
+        scan_logins = ScanLogins(
+            store, clock, config, hub, sessions, outbox, speech, visits, key=key
+        )
         inbox = Inbox(
             store,
             clock,
             gate=Gate(clock, config),
-            followers=Followers(store, clock, config, users, bindings, outbox, background),
-            scans=Scans(config, hub, invites, bindings, speech),
+            followers=Followers(
+                store, clock, config, users, bindings, outbox, authorizations, background
+            ),
+            scans=Scans(config, hub, invites, bindings, speech, scan_logins),
             replies=Replies(config, bindings, speech),
             receipts=Receipts(config, outbox),
+            pictures=pictures if config.keep_media else None,
             background=background,
             key=key,
         )
         stack.push_async_callback(inbox.close)
         self.services = Services(
             sessions=sessions,
+            accounts=Accounts(store, clock, hasher),
             api_keys=ApiKeys(store, clock, background, per_minute=config.api_per_minute),
+            authorizations=authorizations,
             invites=invites,
+            views=views,
             bindings=bindings,
             callbacks=callbacks,
             codes=codes,
             inbox=inbox,
             outbox=outbox,
             readers=Readers(clock, visits, key=key),
+            entries=Entries(
+                store, clock, config, visits, sessions, bindings, authorizations, key=key
+            ),
+            jssdk=JsSdk(js_ticket, clock, config),
+            pictures=pictures,
+            scan_logins=scan_logins,
             test_rate=Rate(clock, per_minute=TESTS_PER_MINUTE),
             templates=templates,
+            visits=visits,
             access_token=Credentials(keeper),
             hub=hub,
             health=Health(store, keeper, hub, self._courier),
@@ -233,21 +285,35 @@ class Server:
         async def housekeeping() -> None:
             await invites.purge()
             await bindings.purge()
+            await authorizations.purge()
             await sessions.purge()
             await outbox.purge()
+            await pictures.sweep()
 
         return Timers(
             [
                 Timer("access token", 1, keeper.refresh_if_due),
                 Timer("expired codes", 1, invites.expire),
+                Timer("expired sign-ins", 1, scan_logins.expire),
+                Timer("ended sign-ins", 60, scan_logins.purge),
                 Timer("bind route", 1, codes.find_out),
                 Timer("outbox", 0.5, self._courier.look),
+                Timer("JS ticket", 1, js_ticket.refresh_if_due),
+                *([Timer("pictures", 1, pictures.look)] if config.keep_media else []),
                 Timer("templates", 1, templates.refresh_if_due),
                 Timer("ended sessions", 0.5, sessions.audit),
+                Timer("ended views", 0.5, views.audit),
                 Timer("old messages", 600, inbox.purge),
                 Timer("housekeeping", 3600, housekeeping),
             ]
         )
+
+    def _pictures(
+        self, store: Database, transport: Transport, keeper: AccessTokenKeeper
+    ) -> Pictures:
+        files = PictureFiles(self.config.data_dir)
+        fetcher = media.Media(Client(transport, keeper))
+        return Pictures(store, self.clock, self.config, fetcher, files)
 
     async def _drain(self, server: HTTPServer) -> None:
         server.stop()

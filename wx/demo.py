@@ -22,6 +22,7 @@ from wx.service.accounts import Accounts
 from wx.service.api_keys import ApiKeys
 from wx.service.passwords import Passwords
 from wx.simulator.app import Simulator
+from wx.simulator.scripts import SDK_PATH
 from wx.simulator.world import random_text
 from wx.store import database
 from wx.store.database import Database
@@ -66,6 +67,9 @@ async def run(
             "avatar_origins": simulator.base_url,
             "notice_template": f"{simulator.template_id}:thing1,time2",
             "bind_route": bind_route,
+            "pictures": "true",
+            "keep_media": "true",
+            "js_sdk_url": f"{simulator.base_url}{SDK_PATH}",
             "webhook_token": secrets.token_hex(12),
             "webhook_aes_key": random_text(43),
         }
@@ -81,6 +85,7 @@ async def run(
             aes_key=keys["webhook_aes_key"],
             mode=server.config.webhook_mode,
         )
+        simulator.js_hosts = [server.config.public_host]
         simulator.world.menu = _menu(server.config.public_url)
         yield _text(server.config.public_url, simulator.base_url, password, api_key, data_dir)
 
@@ -102,10 +107,11 @@ def _menu(site: str) -> dict[str, Any]:
                 "name": "账号 Me",
                 "sub_button": [{"type": "click", "name": name, "key": key} for name, key in words],
             },
-            {"type": "view", "name": "网站 Site", "url": f"{site}/bind"},
+            {"type": "view", "name": "网站 Site", "url": f"{site}/enter"},
             {
                 "name": "更多 More",
                 "sub_button": [
+                    {"type": "view", "name": "图片 Pictures", "url": f"{site}/enter?to=pictures"},
                     {"type": "location_select", "name": "发送位置 Place", "key": "place"},
                     {"type": "pic_sysphoto", "name": "拍照 Photo", "key": "photo"},
                 ],
@@ -168,15 +174,20 @@ wxbind demo
 
 打开第一个地址并登录，绑定页会显示二维码。点它下方的“打开虚拟手机”，在手机上关注，
 看电脑上的页面自己变成“绑定成功”。在聊天里发文字、语音、图片、位置，点底部的菜单，
-发送“状态”或“解绑”。加 --bind-route oauth 可试另一条路：先关注，再扫码同意。
-bob 用同一个密码。绑定以后可以发通知，看它出现在手机上，看绑定页上它的状态自己改变：
+发送“状态”或“解绑”。加 --bind-route oauth 可试另一条路：先关注，再扫码同意。bob 用同一个密码。
+菜单“网站”不用登录就能进：没绑定的人在手机上输入用户名和密码，登录并绑定；“更多 → 图片”用
+JS-SDK 选一张图片。绑定以后，在电脑上退出登录，登录页会显示二维码：扫一下，在手机上确认，
+不用密码就登录了。还可以发通知，看它出现在手机上，看绑定页上它的状态自己改变：
 
 Open the first address and log in; the bind page shows a code. Press "Open the virtual phone"
 below it, follow the account there, and watch the page change by itself. In the chat, send texts,
 voice, pictures, a place, tap the menu at the foot, send "status" or "unbind". With --bind-route
 oauth the demo plays the other route: follow, then scan and agree. bob has the same password.
-Once ann is bound, send her a notice, and watch it appear on the phone and its state change on
-the bind page. In another terminal, in the same folder:
+The menu's "Site" needs no password: who is not bound signs in on the phone, and binds by that;
+"More, Pictures" picks a picture by the JS-SDK. Once ann is bound, log out at the desktop: the
+login page now shows a code; scan it, confirm on the phone, and you are in without a password.
+And send her a notice, and watch it appear on the phone and its state change on the bind page.
+In another terminal, in the same folder:
 
   {_program()} send ann "backup finished" --wait --config {file}
   curl {server}/api/v1/notices -H "Authorization: Bearer {api_key}" \\

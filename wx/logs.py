@@ -18,7 +18,7 @@ _QUERY = re.compile(
     r"|password|_xsrf)=)[^&\s\"']+",
     re.IGNORECASE,
 )
-_PATHS = re.compile(r"(/(?:b|n|undo|live)/)[A-Za-z0-9]+")
+_PATHS = re.compile(r"(/(?:b|n|undo|live|view)/)[A-Za-z0-9]+")
 _KEYS = re.compile(r"\bwx_[0-9A-Za-z]{16,}")  # an API key, or so much of one that it is no name
 _SEND = re.compile(r"(/(?:send/)?)[^/\s?\"']+(\.send\b)")  # ServerChan's addresses
 _BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)

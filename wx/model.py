@@ -118,7 +118,11 @@ class InviteState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Invite:
     """A one-time right to bind one account. Its secret is derived from the server's key and its
-    id, and only the digest is kept. ``replace``: the password was given for replacing a binding."""
+    id, and only the digest is kept. ``replace``: the password was given for replacing a binding.
+
+    Where a program asked for it, ``api_key_id`` is its key's number, and ``session`` is the digest
+    of what its page elsewhere follows it by.
+    """
 
     id: str
     account_id: int
@@ -134,6 +138,7 @@ class Invite:
     confirm_state: bytes | None  # the consent whose six digits are to be typed at the computer
     confirm_until: float
     confirm_tries: int
+    api_key_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,45 @@ class Consent:
     code: bytes | None
     outcome: str
     route: str = "oauth"
+
+
+class ScanLoginState(StrEnum):
+    """How far a sign-in by scan has come; the words of its live frame."""
+
+    WAITING = "waiting"
+    SCANNED = "scanned"
+    CONFIRMED = "confirmed"
+    ENTERED = "entered"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody may still be signed in by it."""
+        return self in (ScanLoginState.WAITING, ScanLoginState.SCANNED, ScanLoginState.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLogin:
+    """A sign-in at a computer that waits for a phone's yes. What its code carries is derived from
+    the server's key and its id; ``desk`` is the digest of the cookie of the browser that shows it.
+
+    ``expires_at``: when it ends if nothing more happens; of one that was entered, when its
+    session does at the latest. ``follower_id``: whoever scanned it first, and ``account_id`` whom
+    they are bound to. ``session``: the digest of the session that came of it.
+    """
+
+    id: str
+    desk: bytes
+    app_id: str
+    number: str
+    state: ScanLoginState
+    created_at: float
+    expires_at: float
+    browser: Browser
+    follower_id: int | None = None
+    account_id: int | None = None
+    session: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +311,11 @@ class ApiKey:
     used_at: float | None
     revoked_at: float | None
 
+    def holds(self, now: float) -> bool:
+        """Whether it still opens anything."""
+        in_time = self.expires_at is None or self.expires_at > now
+        return in_time and self.revoked_at is None
+
     def reaches(self, account_id: int) -> bool:
         """Whether it is for this account too."""
         return self.account_id in (None, account_id)
@@ -279,3 +328,33 @@ class Template:
     id: str
     title: str
     content: str
+
+
+class PictureState(StrEnum):
+    """How far a picture has come that somebody sent."""
+
+    WANTED = "wanted"
+    KEPT = "kept"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that somebody sent, on a page of ours or in the chat (``origin``).
+
+    ``media_id``: the platform's name of it. ``kind``: "jpeg", "png" or "gif", and ``size`` its
+    bytes, once it is kept. ``due_at``: when it is to be fetched, in Unix seconds as all times here;
+    None where nobody has to. ``attempts``: how often that was tried.
+    """
+
+    id: str
+    app_id: str
+    follower_id: int
+    media_id: str
+    origin: str
+    state: PictureState
+    kind: str
+    size: int
+    attempts: int
+    due_at: float | None
+    created_at: float

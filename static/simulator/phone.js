@@ -88,9 +88,20 @@ function showTitle(frame, title) {
   take();
 }
 
+// A page may close its own window (wx.closeWindow): the person is back in the chat.
+function closeOnWish(frame) {
+  addEventListener("message", ({ source, data }) => {
+    const back = location.pathname.replace(/browser$/, "chat");
+    if (source === frame.contentWindow && data?.simulator === "close") location.assign(back);
+  });
+}
+
 document.querySelectorAll("[data-part]").forEach(note);
 const frame = document.querySelector("[data-frame]");
-if (frame) showTitle(frame, document.querySelector("[data-title]"));
+if (frame) {
+  showTitle(frame, document.querySelector("[data-title]"));
+  closeOnWish(frame);
+}
 const messages = document.querySelector("[data-scroll]");
 if (messages) {
   chat = scroller(messages, document.querySelector("[data-newer]"));

@@ -5,13 +5,14 @@ import asyncio
 import gc
 import time
 
-from tests.bench import callbacks, latency, logins, memory, outbox, pages, start, webhook
+from tests.bench import callbacks, entry, latency, logins, memory, outbox, pages, start, webhook
 from tests.bench.harness import Size, show
 
 BENCHES = {
     "latency": latency.bench,
     "memory": memory.bench,
     "callbacks": callbacks.bench,
+    "entry": entry.bench,
     "pages": pages.bench,
     "logins": logins.bench,
     "start": start.bench,

@@ -1,6 +1,6 @@
 """What is measured against: the least that Tornado itself does for the same, each in a process.
 
-Run as ``python -m tests.bench.floors KIND [CERTIFICATE]``; prints ``listening on URL``.
+Run as ``python -m tests.bench.floors KIND [ARGUMENT]``; prints ``listening on URL``.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from wx.clock import Clock
 from wx.protocol import incoming, reply
 from wx.protocol.reply import TextReply
 from wx.service.gate import Gate
+from wx.wechat.transport import Transport
 
 ROOT = Path(__file__).parents[2]
 PING_SECONDS = 20
@@ -157,6 +158,24 @@ class Platform(RequestHandler):
         self.finish({"errcode": 0, "errmsg": "ok", "msgid": Platform.sends})
 
 
+class Away(RequestHandler):
+    """A bare redirect."""
+
+    def get(self) -> None:
+        self.redirect("/somewhere")
+
+
+class Back(RequestHandler):
+    """One call of the platform by the client that ours uses, and a bare redirect."""
+
+    client: Transport
+
+    async def get(self) -> None:
+        code = self.get_query_argument("code")
+        await self.client.get("/sns/oauth2/access_token", {"code": code})
+        self.redirect("/somewhere", status=303)
+
+
 class Insert(RequestHandler):
     """Takes a notice with one durable insert, and nothing else."""
 
@@ -223,7 +242,7 @@ class Seen(RequestHandler):
         )
 
 
-def _site(kind: str) -> Application:
+def _site(kind: str, argument: str) -> Application:
     pages: dict[str, Any] = {
         "template_path": str(ROOT / "templates"),
         "static_path": str(ROOT / "static"),
@@ -238,6 +257,9 @@ def _site(kind: str) -> Application:
     if kind == "platform":
         knobs = [(r"/latency/([\d.]+)", Latency), (r"/down/(\d)", Down), ("/seen", Seen)]
         return Application([*knobs, ("/.*", Platform)])
+    if kind == "redirects":
+        Back.client = Transport(argument, connections=200)
+        return Application([("/away", Away), ("/back", Back)])
     if kind == "insert":
         Insert.conn = open_database(Path(tempfile.mkdtemp(prefix="wxbind-bench-")) / "floor.db")
         return Application([("/.*", Insert)])
@@ -263,18 +285,19 @@ def open_database(path: Path) -> sqlite3.Connection:
     return conn
 
 
-async def main(kind: str, certificate: str = "") -> None:
+async def main(kind: str, argument: str = "") -> None:
     """Serve until somebody ends the process.
 
     Args:
-        certificate: a file with a certificate and its key, to be reached over TLS too.
+        argument: of the platform, a file with a certificate and its key, to be reached over TLS
+            too; of the redirects, the platform that they ask.
     """
     sockets = bind_sockets(0, "127.0.0.1")
-    site = _site(kind)
+    site = _site(kind, argument)
     HTTPServer(site).add_sockets(sockets)
-    if certificate:
+    if kind == "platform" and argument:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
+        context.load_cert_chain(argument)
         secure = bind_sockets(0, "127.0.0.1")
         HTTPServer(site, ssl_options=context).add_sockets(secure)
         Platform.secure = f"https://localhost:{secure[0].getsockname()[1]}"

@@ -134,8 +134,8 @@ async def bind_people(
     def work(conn: Connection) -> None:
         now = Clock().now()
         for number, openid in enumerate(openids):
-            # Nobody logs in: no password fits.
-            account = accounts.add(conn, f"person{number}", "", admin=False, now=now)
+            # Nobody logs in by it: no password fits.
+            account = accounts.add(conn, f"person{number}", "*", admin=False, now=now)
             act = WINDOW if openid in open_to else followers.Act(0.0)
             known = followers.mark_acted(conn, app_id, {openid: act})
             bindings.add(conn, app_id, account.id, known[openid].id, route="scan", now=now)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.bench import callbacks, latency, logins, memory, outbox, pages, start, webhook
+from tests.bench import callbacks, entry, latency, logins, memory, outbox, pages, start, webhook
 from tests.bench.clients import Waiting, open_all
 from tests.bench.harness import ROOT, Row, Size, floor, percentile, show
 
@@ -14,6 +14,7 @@ ROWS = {
     latency: 6,
     memory: 2,
     callbacks: 4,
+    entry: 4,
     pages: 3,
     logins: 2,
     start: 2,

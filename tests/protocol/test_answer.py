@@ -176,3 +176,23 @@ def test_seconds_are_a_positive_number_of_at_most_a_year(value):
 )
 def test_a_name_is_one_line_that_turns_nothing_around(value, name):
     assert answer.name(value) == name
+
+
+AVATAR = "https://thirdwx.qlogo.cn/mmopen/x/132"
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"nickname": "王小明", "headimgurl": AVATAR}, ("王小明", AVATAR)),
+        ({"nickname": "微信用户", "headimgurl": AVATAR}, ("", "")),
+        ({"nickname": " 微信\x00用户\n", "headimgurl": AVATAR}, ("", "")),
+        ({"nickname": "微信用户甲", "headimgurl": AVATAR}, ("微信用户甲", AVATAR)),
+        ({"nickname": "我是微信用户", "headimgurl": ""}, ("我是微信用户", "")),
+        ({"nickname": "", "headimgurl": AVATAR}, ("", AVATAR)),
+        ({"nickname": None, "headimgurl": ["x"]}, ("", "")),
+        ({}, ("", "")),
+    ],
+)
+def test_a_placeholder_is_no_name_and_its_picture_no_picture(told, expected):
+    assert answer.portrait(told) == expected

@@ -139,3 +139,22 @@ async def test_a_change_ends_the_sessions_of_this_account_and_of_no_other(
     assert (await ann.fetch("/bind")).code == 303
     assert (await bob.fetch("/bind")).code == 200
     assert len(world.rows("SELECT * FROM sessions")) == 1
+
+
+@pytest.mark.gen_test
+async def test_one_to_be_reached_has_no_password_and_takes_one(bench: Bench) -> None:
+    made = await bench.accounts.add_reachable("Shop-7")
+    assert (made.name, made.password, made.admin, made.created_at) == ("Shop-7", "", False, 1000.0)
+    assert not made.can_sign_in
+    await bench.accounts.add("ann", PASSWORD)
+    for name, has_one in (("shop-7", False), ("ANN", True)):
+        with pytest.raises(Refused) as refusal:
+            await bench.accounts.add_reachable(name)
+        assert (refusal.value.status, refusal.value.code) == (409, "name-taken")
+        assert refusal.value.more == {"password": has_one}
+    with pytest.raises(Refused) as refusal:
+        await bench.accounts.add_reachable("a b")
+    assert (refusal.value.status, refusal.value.code) == (400, "bad-name")
+    await bench.accounts.change_password("SHOP-7", PASSWORD)
+    found = {one.name: one.can_sign_in for one in await bench.accounts.list_all()}
+    assert found == {"ann": True, "Shop-7": True}

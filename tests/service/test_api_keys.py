@@ -167,6 +167,8 @@ async def test_a_key_that_is_over_leaves_its_name_to_the_next(room: Room) -> Non
         ("a", ["serverchan"], {}, "bad-recipient"),
         ("a", ["js:read"], {"account": "ann"}, "bad-recipient"),
         ("a", [WRITE, "bindings:read"], {"account": "ann"}, "bad-recipient"),
+        ("a", ["accounts:write"], {"account": "ann"}, "bad-recipient"),
+        ("a", ["serverchan", "invites:write"], {"account": "ann"}, "bad-scope"),
         ("a", [WRITE], {"account": "nobody"}, "unknown-account"),
         ("a", ["serverchan"], {"account": "nobody"}, "unknown-account"),
         ("a", [WRITE], {"expires_in": 0}, "bad-expiry"),

@@ -197,6 +197,7 @@ async def test_how_somebody_came_is_kept_and_the_rest_is_asked_for(world: World)
     found = known(world, "zhang")
     assert (found["came_by"], found["scene"], found["language"]) == ("ADD_SCENE_SEARCH", "", "en")
     assert found["unionid"] == world.simulator.world.people["zhang"].unionid
+    assert found["read_at"] is None, "that alone is no profile"
     assert (found["nickname"], found["avatar"]) == ("", ""), "the platform tells them no more"
     await phone.unfollow()
     await tells(world, "subscribe", "li", EventKey="qrscene_desk_7", Ticket="gQx")
@@ -270,6 +271,13 @@ async def test_what_the_platform_tells_of_a_name_is_kept_and_wipes_nothing_out(
     after = known(world)
     assert (after["nickname"], after["city"], after["language"]) == ("明", "深圳", "zh")
     assert after["privilege"] == before["privilege"] != "[]"
+    grey = {"nickname": "微信用户", "headimgurl": "https://thirdwx.qlogo.cn/grey/132"}
+    told = json.dumps({"subscribe": 1, "openid": openid} | grey)
+    world.simulator.faults.answer(INFO, body=told)
+    world.clock.advance(1)
+    await tells(world, "subscribe")
+    await world.rest()
+    assert (known(world)["nickname"], known(world)["avatar"]) == ("明", before["avatar"])
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -506,14 +514,15 @@ async def test_a_profile_that_has_changed_is_asked_for_again(world: World) -> No
     await open_quietly(world)
     await world.bound("ann", "wang")
     await world.rest()
-    openid = known(world)["openid"]
-    told = json.dumps({"subscribe": 1, "openid": openid, "nickname": "新名字"})
+    person = world.simulator.world.people["wang"]
+    told = json.dumps({"subscribe": 1, "openid": person.openid, "language": "en"})
     world.simulator.faults.answer(INFO, body=told)
+    person.nickname = "新名字"  # which only they themselves let us read
     calls = world.simulator.calls[INFO]
-    await tells(world, "user_info_modified", "li", OpenID=openid)
+    await tells(world, "user_info_modified", "li", OpenID=person.openid)
     await world.rest()
     assert world.simulator.calls[INFO] == calls + 1
-    assert known(world)["nickname"] == "新名字"
+    assert (known(world)["nickname"], known(world)["language"]) == ("新名字", "en")
     assert bindings(world) == [("ann", "wang")]
 
 

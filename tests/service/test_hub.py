@@ -3,14 +3,21 @@
 import pytest
 
 from wx.errors import Refused
-from wx.service.hub import PER_ADDRESS, PER_SESSION, Hub
+from wx.service.hub import PER_ADDRESS, PER_KEY, Hub
 
 
 class Ear:
     """A listener that writes down what it is told."""
 
-    def __init__(self, topic: str = "t", key: bytes = b"s", peer: str = "192.0.2.1") -> None:
+    def __init__(
+        self,
+        topic: str = "t",
+        key: bytes = b"s",
+        peer: str = "192.0.2.1",
+        kind: str = "session",
+    ) -> None:
         self.topic = topic
+        self.kind = kind
         self.key = key
         self.peer = peer
         self.heard: list[str] = []
@@ -50,7 +57,7 @@ def test_the_end_of_a_session_reaches_its_listeners_only() -> None:
     hub = Hub(limit=10)
     mine, too, other = Ear(key=b"a"), Ear("u", key=b"a"), Ear(key=b"b")
     join(hub, mine, too, other)
-    hub.end_sessions([b"a", b"nobody"])
+    hub.end([b"a", b"nobody"])
     assert (mine.heard, too.heard, other.heard) == (["ended"], ["ended"], [])
 
 
@@ -71,33 +78,33 @@ def test_everybody_is_told_that_the_server_stops_also_when_they_leave_at_once() 
 
 def test_the_sixth_of_a_session_is_refused_until_one_leaves() -> None:
     hub = Hub(limit=100)
-    ears = [Ear(f"t{number}", peer=f"192.0.2.{number}") for number in range(PER_SESSION)]
+    ears = [Ear(f"t{number}", peer=f"192.0.2.{number}") for number in range(PER_KEY)]
     for ear in ears:
-        hub.admit(session=ear.key, address=ear.peer, near=False)
+        hub.admit(key=ear.key, address=ear.peer, near=False)
         hub.join(ear)
     with pytest.raises(Refused) as refusal:
-        hub.admit(session=b"s", address="192.0.2.99", near=False)
+        hub.admit(key=b"s", address="192.0.2.99", near=False)
     assert refusal.value.status == 429 and refusal.value.retry_after
-    hub.admit(session=b"another", address="192.0.2.99", near=False)
+    hub.admit(key=b"another", address="192.0.2.99", near=False)
     hub.leave(ears[0])
-    hub.admit(session=b"s", address="192.0.2.99", near=False)
+    hub.admit(key=b"s", address="192.0.2.99", near=False)
 
 
 def test_the_twenty_first_of_an_address_is_refused_unless_it_is_this_machine() -> None:
     hub = Hub(limit=100)
     join(hub, *(Ear(key=bytes([number])) for number in range(PER_ADDRESS)))
     with pytest.raises(Refused) as refusal:
-        hub.admit(session=b"new", address="192.0.2.1", near=False)
+        hub.admit(key=b"new", address="192.0.2.1", near=False)
     assert refusal.value.status == 429
-    hub.admit(session=b"new", address="192.0.2.2", near=False)
-    hub.admit(session=b"new", address="192.0.2.1", near=True)
+    hub.admit(key=b"new", address="192.0.2.2", near=False)
+    hub.admit(key=b"new", address="192.0.2.1", near=True)
 
 
 def test_one_more_than_all_is_refused_as_busy() -> None:
     hub = Hub(limit=2)
     join(hub, Ear(key=b"a"), Ear(key=b"b"))
     with pytest.raises(Refused) as refusal:
-        hub.admit(session=b"c", address="192.0.2.9", near=False)
+        hub.admit(key=b"c", address="192.0.2.9", near=False)
     assert refusal.value.status == 503 and refusal.value.retry_after
 
 
@@ -108,8 +115,16 @@ def test_those_who_leave_leave_nothing_behind_also_when_they_leave_twice() -> No
     for ear in [*ears, *ears]:
         hub.leave(ear)
     assert len(hub) == 0
-    assert hub.sessions() == []
-    assert not (hub._topics or hub._sessions or hub._addresses)
+    assert hub.keys("session") == []
+    assert not (hub._topics or hub._keys or hub._addresses)
+
+
+def test_what_lets_people_in_is_told_by_its_kind() -> None:
+    hub = Hub(limit=10)
+    join(hub, Ear(key=b"a"), Ear("u", key=b"a"), Ear(key=b"b", kind="view"), Ear(key=b"c"))
+    assert sorted(hub.keys("session")) == [b"a", b"c"]
+    assert hub.keys("view") == [b"b"]
+    assert hub.keys("desk") == []
 
 
 def test_whoever_leaves_hears_nothing_more() -> None:
@@ -118,6 +133,6 @@ def test_whoever_leaves_hears_nothing_more() -> None:
     hub.join(ear)
     hub.leave(ear)
     hub.publish("t")
-    hub.end_sessions([b"s"])
+    hub.end([b"s"])
     hub.shut_down()
     assert ear.heard == []

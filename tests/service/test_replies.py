@@ -35,7 +35,7 @@ async def taps(world: World, key: str, person: str = "wang") -> str:
 async def test_who_is_not_bound_is_told_so_in_the_language_of_the_word(world: World) -> None:
     await world.open_webhook(rules=ECHO, bind_route="oauth")
     world.simulator.faults.answer(INFO, errcode=48001, times=None)
-    link = f'<a href="{world.base}/bind">%s</a>'
+    link = f'<a href="{world.base}/enter">%s</a>'
     for word in ("绑定", " 绑定\n"):
         assert await says(world, word) == (
             f"登录 Example，把这个微信绑定到你的账号：\n{link % '绑定这个微信'}"
@@ -280,7 +280,7 @@ reply = "any"
     info = {"ScanType": "qrcode", "ScanResult": "x"}
     scanner = world.event("scancode_push", EventKey="status", ScanCodeInfo=info)
     assert (await world.answer(scanner))["Content"] == "by rule", "a scanner is a button too"
-    assert "/bind" in await taps(world, "bind"), "what fits anything silences no word"
+    assert "/enter" in await taps(world, "bind"), "what fits anything silences no word"
     assert await taps(world, "other") == "any"
     assert "没有绑定" in await says(world, "状态")
     assert await says(world, "hello") == "any"

@@ -119,6 +119,8 @@ class Site:
             (r"/callback", _Callback, {"site": self}),
             (r"/loop", _Loop, {"site": self}),
             (r"/away", _Away, {"site": self}),
+            (r"/echo", _Echo, {"site": self}),
+            (r"/page.js", _Module, {"site": self}),
         ]
         self.server = HTTPServer(Application(routes, log_function=lambda handler: None))
         sockets = bind_sockets(0, "127.0.0.1")
@@ -184,6 +186,28 @@ class _Loop(_Handler):
 class _Away(_Handler):
     def get(self) -> None:
         self.redirect(self.get_query_argument("to"))
+
+
+class _Echo(_Handler):
+    """Says as JSON what it was asked with, and leads elsewhere where ``to`` says so."""
+
+    def get(self) -> None:
+        if to := self.get_query_argument("to", ""):
+            self.redirect(to)
+            return
+        self.set_header("Set-Cookie", "echo=1; Path=/")
+        self.set_header("X-Told", "yes")
+        sent = {name.lower(): value for name, value in self.request.headers.get_all()}
+        body = self.request.body.decode()
+        self.finish({"method": self.request.method, "body": body, "headers": sent})
+
+    post = put = delete = get
+
+
+class _Module(_Handler):
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.finish('import "/other.js";\nexport const page = location.href;\n')
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from wx.simulator.frame import Frame
+from wx.simulator.frame import Frame, path_of
+from wx.simulator.scripts import SDK_PATH, Scripts
 
 FRAME = Frame("wang")
 BASE = "http://127.0.0.1:8000/b/x?y=1"
@@ -50,6 +51,52 @@ WEB = "/phone/wang/web/http/127.0.0.1:8000"
 )
 def test_a_page_keeps_what_is_shown_and_loses_what_runs(before, after):
     assert FRAME.html(before, base=BASE) == after
+
+
+SCRIPTS = Scripts(BASE, "http://127.0.0.1:9", "MicroMessenger/8")
+FIRST = SCRIPTS.first()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            '<script type="module" src="/static/x.js?v=1"></script>after',
+            f'{FIRST}<script type="module" src="{WEB}/static/x.js?v=1"></script>after',
+        ),
+        (
+            '<html><head><title>t</title></head><body onload="x()">',
+            f"<html><head>{FIRST}<title>t</title></head><body>",
+        ),
+        ("<!doctype html><p>x", f"<!doctype html>{FIRST}<p>x"),
+        ('<script type="module">x("</p>")</script>after', f"{FIRST}after"),
+        ('<script src="/x.js"></script>after', f"{FIRST}after"),
+        ('<script type="module" src="http://other.example/x.js"></script>', FIRST),
+        ('<script type="module" src="javascript:x"></script>', FIRST),
+        ('<script type="module" src=""></script>', FIRST),
+        ('<script type="importmap">{}</script>', FIRST),
+        (
+            f'<script src="http://127.0.0.1:9{SDK_PATH}"></script>',
+            f'{FIRST}<script src="{SDK_PATH}"></script>',
+        ),
+        (
+            '<script src="https://res.wx.qq.com/open/js/jweixin-1.4.0.js" async></script>',
+            f'{FIRST}<script src="{SDK_PATH}"></script>',
+        ),
+        (
+            '<template><a href="/x">x</a></template>',
+            f'{FIRST}<template><a href="{WEB}/x">x</a></template>',
+        ),
+        ('<iframe><script type="module" src="/x.js"></script></iframe>after', f"{FIRST}after"),
+    ],
+)
+def test_a_trusted_page_keeps_the_modules_of_its_own_site(before, after):
+    assert FRAME.html(before, base=BASE, scripts=SCRIPTS) == after
+
+
+def test_the_path_of_an_address():
+    assert path_of("http://127.0.0.1:1/a/b?c=1") == "/a/b?c=1"
+    assert (path_of(""), path_of("http://[bad")) == ("", "")
 
 
 def test_style_sheets_lead_through_the_simulator():

@@ -233,3 +233,67 @@ async def test_a_snapshot_page_gives_a_made_up_person_until_the_full_service(
     page = await phone.agree(await phone.use_full_service())
     assert page.text == f"bound {phone.person.openid}"
     assert "is_snapshotuser" not in site.answers[1]
+
+
+@pytest.mark.gen_test
+async def test_a_nickname_can_be_a_placeholder(simulator, site, client):
+    simulator.world.placeholder_names = True
+    answer = await user_token(simulator, site, client)
+    query = {"access_token": answer["access_token"], "openid": answer["openid"]}
+    profile = await client.get("/sns/userinfo", **query)
+    assert (profile["nickname"], profile["headimgurl"]) == ("微信用户", "")
+    assert profile["sex"] == 1  # a knob of its own
+
+
+@pytest.mark.gen_test
+async def test_a_persons_tokens_can_be_revoked(simulator, site, client):
+    answer = await user_token(simulator, site, client)
+    people = simulator.world.people
+    query = {"access_token": answer["access_token"], "openid": answer["openid"]}
+    renewal = {
+        "appid": simulator.app_id,
+        "grant_type": "refresh_token",
+        "refresh_token": answer["refresh_token"],
+    }
+    simulator.world.revoke_web_tokens(people["li"])
+    assert (await client.get("/sns/auth", **query))["errcode"] == 0
+    simulator.world.revoke_web_tokens(people["wang"])
+    assert (await client.get("/sns/auth", **query))["errcode"] == 40001
+    assert (await client.get("/sns/userinfo", **query))["errcode"] == 40001
+    path = "/sns/oauth2/refresh_token"
+    assert (await client.get(path, **renewal))["errcode"] == 40030
+    simulator.faults.answer(path, errcode=42007)
+    assert (await client.get(path, **renewal))["errcode"] == 42007
+    assert {answer["access_token"], answer["refresh_token"]} <= simulator.world.web_secrets
+
+
+@pytest.mark.gen_test
+async def test_every_token_of_a_person_is_remembered_for_log_scans(simulator, site, client):
+    answer = await user_token(simulator, site, client)
+    query = {
+        "appid": simulator.app_id,
+        "grant_type": "refresh_token",
+        "refresh_token": answer["refresh_token"],
+    }
+    renewed = await client.get("/sns/oauth2/refresh_token", **query)
+    given = {one[name] for one in (answer, renewed) for name in ("access_token", "refresh_token")}
+    assert simulator.world.web_secrets == given and len(given) == 3
+
+
+@pytest.mark.gen_test
+async def test_a_snapshot_is_given_where_consent_is_asked_for_at_once(simulator, site, client):
+    simulator.world.people["wang"].snapshot = True
+    phone = simulator.phone("wang")
+    for scope, made_up in (("snsapi_userinfo", True), ("snsapi_base", False)):
+        site.scope = scope
+        await phone.open(site.link())
+        answer = site.answers[-1]
+        assert (answer.get("is_snapshotuser") == 1) is made_up
+        assert (answer["openid"] != phone.person.openid) is made_up
+    query = {"access_token": site.answers[0]["access_token"], "openid": site.answers[0]["openid"]}
+    assert (await client.get("/sns/userinfo", **query))["errcode"] == 48001
+    await phone.open(site.link(scope="snsapi_userinfo"))
+    page = await phone.use_full_service()
+    await phone.agree(page)
+    assert site.answers[-1]["openid"] == phone.person.openid
+    assert "is_snapshotuser" not in site.answers[-1]

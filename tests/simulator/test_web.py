@@ -1,5 +1,6 @@
 """Sites on the drawn phone's screen."""
 
+import json
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -21,9 +22,115 @@ async def test_a_site_is_shown_without_what_runs(site, client):
     assert answer.code == 200 and "<h1>Bind?</h1>" in text
     assert "alert" not in text and "onload" not in text
     assert f'href="{web(site, "/other")}?x=1&amp;y=2"' in text
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy and "script-src" not in policy
-    assert "sandbox allow-forms allow-same-origin" in policy
+
+
+@pytest.mark.gen_test
+async def test_scripts_run_at_js_safe_hosts_only(simulator, site, client):
+    address, module = web(site, "/b/abc123"), web(site, "/page.js")
+    as_module = {"Sec-Fetch-Dest": "script", "Sec-Fetch-Mode": "cors"}
+    for hosts, runs in (
+        (None, True),
+        (["127.0.0.1"], True),
+        ([f"127.0.0.1:{site.port}"], True),
+        (["other.example"], False),
+        ([], False),
+    ):
+        simulator.js_hosts = hosts
+        answer = await client.fetch(address)
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert ("script-src 'self'; connect-src 'self'" in policy) is runs
+        assert ("sandbox allow-forms allow-same-origin" in policy) is not runs
+        assert (b"frame.js" in answer.body) is runs
+        script = await client.fetch(module, headers=as_module)
+        kind = "text/javascript" if runs else "text/plain"
+        assert script.headers["Content-Type"].startswith(kind)
+        assert (b"frames.phoneScope" in script.body) is runs
+    assert site.seen[1][2]["Sec-Fetch-Mode"] == "cors"
+
+
+@pytest.mark.gen_test
+async def test_the_platforms_own_pages_run_nothing(simulator, site, client):
+    consent = web(site, "/b/x").replace(str(site.port), str(simulator.port))
+    consent = consent.replace("/b/x", site.link().partition(simulator.base_url)[2].split("#")[0])
+    answer = await client.fetch(consent)
+    assert "王小明" in answer.body.decode() and b"frame.js" not in answer.body
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.gen_test
+async def test_a_script_that_is_no_module_is_no_script_any_more(site, client):
+    for headers in (
+        {"Sec-Fetch-Dest": "script", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Mode": "navigate"},
+    ):
+        answer = await client.fetch(web(site, "/page.js"), headers=headers)
+        assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.gen_test
+async def test_a_scripts_request_passes_with_what_it_says(simulator, site, client, method):
+    headers = {
+        "Sec-Fetch-Dest": "empty",
+        "Sec-Fetch-Mode": "cors",
+        "Sec-Fetch-Site": "same-origin",
+        "Origin": simulator.base_url,
+        "Referer": simulator.base_url + web(site, "/b/one?x=1"),
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "X-XSRFToken": "abc",
+        "X-Simulator-Person": "li",
+        "Cookie": "session=desktop",
+        "User-Agent": "Chrome at the desk",
+    }
+    answer = await client._client.fetch(
+        simulator.base_url + web(site, "/echo"),
+        method=method,
+        headers=headers,
+        body='{"a": 1}' if method != "GET" else None,
+        allow_nonstandard_methods=True,
+    )
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.headers["X-Told"] == "yes" and "Set-Cookie" not in answer.headers
+    told = json.loads(answer.body)
+    sent = told["headers"]
+    assert told["method"] == method
+    assert (told["body"], sent.get("origin")) == (
+        ("", None) if method == "GET" else ('{"a": 1}', site.url)
+    )
+    assert sent["referer"] == f"{site.url}/b/one?x=1"
+    assert sent["accept"] == "application/json" and sent["x-xsrftoken"] == "abc"
+    assert sent["sec-fetch-mode"] == "cors" and sent["sec-fetch-dest"] == "empty"
+    assert sent["sec-fetch-site"] == "same-origin" and "MicroMessenger" in sent["user-agent"]
+    assert "cookie" not in sent and "x-simulator-person" not in sent
+    assert simulator.phone("wang").browser.jar.get(site.url, "echo") == "1"
+
+
+@pytest.mark.gen_test
+async def test_a_scripts_request_fails_where_a_browser_would_let_it(simulator, site, client):
+    script = {"Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors"}
+    elsewhere = quote(f"{simulator.base_url}/avatar/wang.svg", safe="")
+    answer = await client.fetch(web(site, f"/echo?to={elsewhere}"), headers=script)
+    assert answer.code == 502 and answer.headers["X-Simulator-Network-Error"] == "1"
+    assert "Location" not in answer.headers and not answer.body
+    answer = await client.fetch(web(site, "/echo?to=/echo"), headers=script)
+    assert answer.code == 302 and answer.headers["Location"] == web(site, "/echo")
+    site.server.stop()
+    answer = await client.fetch(web(site, "/echo"), headers=script)
+    assert answer.code == 502 and answer.headers["X-Simulator-Network-Error"] == "1"
+
+
+@pytest.mark.gen_test
+async def test_a_page_is_told_as_the_source_by_itself_and_not_by_the_last_one_shown(
+    simulator, site, client
+):
+    await client.fetch(web(site, "/b/one"))
+    await client.fetch(web(site, "/b/two"))
+    script = {"Sec-Fetch-Dest": "empty", "Referer": simulator.base_url + web(site, "/b/one")}
+    answer = await client.fetch(web(site, "/echo"), headers=script)
+    assert json.loads(answer.body)["headers"]["referer"] == f"{site.url}/b/one"
 
 
 @pytest.mark.gen_test
@@ -100,7 +207,7 @@ async def test_a_scanned_link_opens_on_the_phone(simulator, site, client):
     assert answer.headers["Location"] == f"/phone/li/browser?url={link}"
     page = (await client.fetch(answer.headers["Location"])).body.decode()
     address = f"/phone/li/web/{site.url.replace('://', '/')}/b/abc123"
-    assert f'sandbox="allow-forms allow-same-origin" src="{address}"' in page
+    assert f'<iframe src="{address}"' in page
     assert (
         (await client.fetch(f"/phone/scan?url={link}"))
         .headers["Location"]

@@ -22,6 +22,8 @@ def test_a_key_is_kept_as_it_was_given(conn, ann):
     assert (made.used_at, made.revoked_at) == (None, None)
     assert api_keys.find_by_digest(conn, ONE) == made
     assert api_keys.find_by_name(conn, "backup") == made
+    assert api_keys.find(conn, made.id) == made
+    assert api_keys.find(conn, made.id + 1) is None
     assert api_keys.find_by_digest(conn, TWO) is None
     assert api_keys.find_by_name(conn, "Backup") is None
 

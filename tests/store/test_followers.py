@@ -47,13 +47,15 @@ def test_a_profile_is_kept_whole_with_its_emoji(conn):
 def test_what_comes_empty_wipes_out_nothing_that_is_known(conn):
     number = followers.use(conn, APP, "o-wang")
     followers.mark_profile(conn, APP, WANG, now=NOW)
-    followers.mark_profile(conn, APP, Profile("o-wang", privilege=WANG.privilege), now=NOW + 1)
+    followers.mark_profile(conn, APP, Profile("o-wang"), now=NOW + 1)
     found = followers.find(conn, number)
     assert (found.profile, found.read_at) == (WANG, NOW + 1)
     followers.mark_profile(conn, APP, Profile("o-wang", nickname="明", sex=2), now=NOW + 2)
     renamed = followers.find(conn, number).profile
     assert (renamed.nickname, renamed.sex, renamed.city) == ("明", 2, "深圳")
-    assert renamed.privilege == []
+    assert renamed.privilege == WANG.privilege
+    followers.mark_profile(conn, APP, Profile("o-wang", privilege=["x"]), now=NOW + 3)
+    assert followers.find(conn, number).profile.privilege == ["x"]
 
 
 def test_a_profile_is_kept_for_its_own_follower_only(conn):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.store.conftest import APP, NOW
 from wx.model import Browser, Invite, InviteState
-from wx.store import consents, followers, invites
+from wx.store import api_keys, consents, followers, invites
 
 
 def invite(account, number=1, **changes):
@@ -49,6 +49,19 @@ def test_a_secret_belongs_to_one_invite_and_an_invite_to_an_account(conn, ann):
         invites.add(conn, invite(ann, 2), secret=b"secret of i1")
     with pytest.raises(sqlite3.IntegrityError):
         add(conn, invite(99, 3))
+
+
+def test_a_program_s_invite_is_found_by_what_it_is_followed_by_and_no_browser_s(conn, ann):
+    key = api_keys.add(
+        conn, "site", b"key", prefix="wx_", scopes=["a:b"], account_id=None, expires_at=None, now=NOW
+    )
+    add(conn, invite(ann, session=b"session"))
+    made = add(conn, invite(ann, 2, session=b"view", api_key_id=key.id))
+    assert invites.find_by_view(conn, b"view") == made == invites.find(conn, "i2")
+    assert invites.find_by_view(conn, b"session") is None
+    assert invites.find_by_view(conn, b"other") is None
+    with pytest.raises(sqlite3.IntegrityError):
+        add(conn, invite(ann, 3, api_key_id=99))
 
 
 def test_the_newest_of_a_session_is_found(conn, ann):

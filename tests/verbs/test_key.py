@@ -54,12 +54,28 @@ async def test_keys_are_made_listed_and_revoked_before_the_first_start(tmp_path:
 
 
 @pytest.mark.gen_test(timeout=60)
+async def test_what_a_key_for_codes_is_good_for_is_said_unless_it_is_for_one_account(
+    tmp_path: Path,
+) -> None:
+    await account(tmp_path, "add", "ann", "--password-stdin", given=GIVEN)
+    made = await key(tmp_path, "add", "shop", "--scope", "accounts:write", "invites:write")
+    assert made.code == 0 and re.fullmatch(r"wx_[0-9A-Za-z]{43}\n", made.out)
+    assert "sign in as it" in made.err
+    one = await key(tmp_path, "add", "one", "--scope", "invites:write", "--to", "ann")
+    assert one.code == 0 and one.err == "key one added; it is shown this once\n"
+    listed = await key(tmp_path, "list")
+    assert "accounts:write,invites:write" in listed.out and "invites:write to ann" in listed.out
+
+
+@pytest.mark.gen_test(timeout=60)
 async def test_a_key_that_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
     for words in (
         ["add", "a b", "--scope", "js:read"],
         ["add", "a", "--scope", "serverchan"],
         ["add", "a", "--scope", "serverchan", "js:read", "--to", "ann"],
         ["add", "a", "--scope", "serverchan", "--to", "nobody"],
+        ["add", "a", "--scope", "invites:write", "--to", "nobody"],
+        ["add", "a", "--scope", "accounts:write", "--to", "ann"],
         ["add", "a", "--scope", "js:read", "--expires", "0"],
         ["add", "a", "--scope", "js:read", "--expires", "nan"],
         ["revoke", "nobody"],

@@ -11,7 +11,6 @@ from tornado.httpclient import HTTPClientError
 
 from tests import processes
 from tests.world import Desktop, Socket, World
-from wx.model import Account, Session
 from wx.service import outbox
 from wx.service.invites import Invites
 from wx.service.outbox import Draft
@@ -392,9 +391,10 @@ async def test_a_session_that_ends_before_the_hub_knows_of_the_socket_gets_no_fr
     desktop = await world.bound()
     find = live.LiveNotices.find_topic
 
-    async def sign_out(self: live.LiveNotices, session: Session, account: Account) -> str:
-        topic = await find(self, session, account)
-        await world.server.services.sessions.sign_out(session)
+    async def sign_out(self: live.LiveNotices) -> str:
+        topic = await find(self)
+        assert self.session is not None
+        await world.server.services.sessions.sign_out(self.session)
         return topic
 
     monkeypatch.setattr(live.LiveNotices, "find_topic", sign_out)

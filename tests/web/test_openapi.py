@@ -15,6 +15,7 @@ from tests.web.test_outbox import bound_key
 from tests.world import World
 from wx.errors import StorageUnavailable
 from wx.service.api_keys import SCOPES
+from wx.service.callback import _REFUSALS
 from wx.service.outbox import Outbox
 from wx.service.rate import Rate
 from wx.service.reason import REASONS
@@ -141,6 +142,7 @@ def address(pattern: str) -> str:
     return (
         pattern.replace(r"notices/([^/]+)", "notices/{id}")
         .replace(r"bindings/([^/]+)", "bindings/{name}")
+        .replace(r"invites/([^/]+)", "invites/{id}")
         .replace("\\", "")
     )
 
@@ -263,14 +265,21 @@ def raised(*files: str) -> set[str]:
 
 
 # What the same files refuse elsewhere: on the command line, and on the page of a notice.
-ELSEWHERE = {"bad-scope", "bad-recipient", "name-taken", "unknown-key", "notice-over"}
+ELSEWHERE = {"bad-scope", "bad-recipient", "unknown-key", "notice-over"}
+ELSEWHERE |= {"unknown-view", "view-over"}
 
 
 def test_every_code_that_is_raised_is_listed_and_every_listed_one_is_raised() -> None:
     codes = raised(
         *("service/outbox.py", "service/draft.py", "service/api_keys.py"),
+        *("service/accounts.py", "service/views.py"),
         *("web/api.py", "web/outbox.py", "web/bindings.py", "web/openapi.py"),
+        *("web/accounts.py", "web/invites.py"),
     )
+    # Of what binding may come to, these can come of the digits.
+    assert {"taken", "already-bound", "expired"} <= set(_REFUSALS)
+    codes |= {"taken", "already-bound", "expired", "wrong-digits", "unknown-invite"}
+    codes |= raised("service/invites.py") & {"too-many-codes"}
     codes |= {_code(status) for status in MESSAGES} | {"storage-unavailable"}
     assert codes == set(ERRORS) | ELSEWHERE
 

@@ -240,3 +240,15 @@ async def test_a_nickname_is_one_line_that_turns_nothing_around(platform, odd_oa
     nickname = "wang\n\u202e\u2066 gnaw\u2069"
     platform.reply = {"openid": GRANT.openid, "nickname": nickname}
     assert (await odd_oauth.profile(GRANT)).nickname == "wang gnaw"
+
+
+@pytest.mark.gen_test
+async def test_the_platform_s_placeholder_is_nobody_s_name(simulator, oauth, platform, odd_oauth):
+    simulator.world.placeholder_names = True
+    simulator.world.regions = False
+    profile = await oauth.profile(await oauth.exchange(code_of(simulator)))
+    assert (profile.nickname, profile.avatar, profile.sex, profile.city) == ("", "", 0, "")
+    grey = {"nickname": "微信用户", "headimgurl": "https://thirdwx.qlogo.cn/grey/132"}
+    platform.reply = {"openid": GRANT.openid} | grey
+    profile = await odd_oauth.profile(GRANT)
+    assert (profile.nickname, profile.avatar) == ("", "")

@@ -123,3 +123,11 @@ async def test_the_simulators_people_are_told_apart(simulator, client):
     assert (info.following, info.language) == (True, "zh")
     assert info.came_by.startswith("ADD_SCENE_")
     assert not (await Users(client).info(li.openid)).following
+
+
+@pytest.mark.gen_test
+async def test_a_placeholder_is_told_as_nothing(platform, users):
+    grey = {"nickname": "微信用户", "headimgurl": "https://thirdwx.qlogo.cn/grey/132"}
+    platform.reply = FOLLOWING | grey
+    info = await users.info(OPENID)
+    assert (info.nickname, info.avatar, info.unionid) == ("", "", "oUnion")

@@ -13,6 +13,9 @@ _NEW_ACCESS_TOKEN = {40001, 40014, 42001}
 _RETRY = {-1}
 _PAUSE = {45009, 45011, 89501, 89503, 89506, 89507}
 _MESSAGE_LIMIT = 300
+# WeChat's nickname for those whose own it does not give, in the language that we ask in; beside it
+# comes a grey head for an avatar.
+_NAMELESS = "微信用户"
 
 
 def remedy(errcode: int) -> Remedy:
@@ -66,6 +69,15 @@ def name(value: object) -> str:
     """``value`` as the name of somebody or something: one line of at most 128 characters that
     cannot turn around the text beside it."""
     return " ".join(_TURNS.sub("", clean(value, limit=128)).split())
+
+
+def portrait(answer: dict[str, Any]) -> tuple[str, str]:
+    """The nickname and the avatar's address of the person in an answer; "" for what is not given,
+    both where WeChat puts its placeholder in their place."""
+    nickname = name(answer.get("nickname"))
+    if nickname == _NAMELESS:
+        return "", ""
+    return nickname, clean(answer.get("headimgurl"), limit=1024)
 
 
 def text(answer: dict[str, Any], name: str, *, limit: int, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Accounts: made, listed and changed by whoever runs the server."""
+"""Accounts: made, listed and changed by whoever runs the server, and made by programs."""
 
 import re
 import sqlite3
@@ -17,7 +17,7 @@ _NAME = re.compile(r"\w[\w.@+-]{0,63}")
 
 
 class Accounts:
-    """What the command line does to accounts, and the admin pages later."""
+    """What the command line and programs do to accounts, and the admin pages later."""
 
     def __init__(self, database: Database, clock: Clock, hasher: Passwords) -> None:
         self._database = database
@@ -43,12 +43,37 @@ class Accounts:
                 409, "name-taken", "There is an account of the name %(name)s.", name=name
             ) from None
 
+    async def add_reachable(self, name: str) -> Account:
+        """Make an account without a password: nobody signs in as it, it can only be reached.
+
+        Raises:
+            Refused: 400, the name will not do; 409, it is taken, and ``password`` beside the code
+                says whether by an account that has one.
+        """
+        name = proper_name(name)
+        now = self._clock.now()
+
+        def work(conn: sqlite3.Connection) -> Account:
+            if taken := accounts.find_by_name(conn, name):
+                raise Refused(
+                    409,
+                    "name-taken",
+                    "There is an account of the name %(name)s.",
+                    hint="If password is false, it may be the one that an earlier request made.",
+                    more={"password": bool(taken.password)},
+                    name=taken.name,
+                )
+            return accounts.add(conn, name, "", admin=False, now=now)
+
+        return await self._database.write(work)
+
     async def list_all(self) -> list[Account]:
         """All accounts by name."""
         return await self._database.read(accounts.list_all)
 
     async def change_password(self, name: str, password: str) -> None:
-        """Set another password; every session of the account ends.
+        """Set another password, or the first one of an account that had none; every session of the
+        account ends.
 
         Raises:
             Refused: 400, the password will not do; 404, there is no such account.

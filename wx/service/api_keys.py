@@ -17,10 +17,13 @@ from wx.store.database import Database
 
 SERVERCHAN = "serverchan"
 WRITE, READ = "notices:write", "notices:read"
+INVITES = "invites:write"
 SCOPES = (
     WRITE,
     READ,
     "bindings:read",
+    "accounts:write",
+    INVITES,
     "js:read",
     "access-token:read",
     SERVERCHAN,
@@ -189,9 +192,7 @@ class ApiKeys:
         if known is None or now - read_at > CACHE_SECONDS:
             self._found.pop(digest, None)
             known = await self._database.read(lambda conn: api_keys.find_by_digest(conn, digest))
-        if known is None or known.revoked_at is not None:
-            raise _bad_key()
-        if known.expires_at is not None and known.expires_at <= self._clock.now():
+        if known is None or not known.holds(self._clock.now()):
             raise _bad_key()
         # Since before it was read: a revocation in between must not be hidden for longer.
         if digest not in self._found:
@@ -233,13 +234,14 @@ def _check_scopes(scopes: Collection[str], account: str) -> None:
             "A key for serverchan reaches one account.",
             hint="Name that account with --to ACCOUNT.",
         )
-    if account and not set(scopes) <= {SERVERCHAN, WRITE, READ}:
+    if account and not set(scopes) <= {SERVERCHAN, WRITE, READ, INVITES}:
         raise Refused(
             400,
             "bad-recipient",
-            "A key for one account can send to it and read what was sent, and nothing else.",
+            "A key for one account can send to it, read what was sent, and have it bound, and"
+            " nothing else.",
             hint="Leave out --to, or every scope but %(scopes)s.",
-            scopes=f"{WRITE} {READ}",
+            scopes=f"{WRITE} {READ} {INVITES}",
         )
 
 

@@ -22,7 +22,7 @@ UNDO_SECONDS = 86400
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """How an invite was completed: ``outcome`` is "bound", or why not. ``binding_id`` is the
+    """What a wish to bind came to: ``outcome`` is "bound", or why not. ``binding_id`` is the
     binding that was made, ``replaced`` the one whose place it takes."""
 
     outcome: str
@@ -64,21 +64,8 @@ class Bindings:
         Raises:
             Refused: 404, there is no such account.
         """
-        name = unicodedata.normalize("NFC", name)
-
-        def work(conn: sqlite3.Connection) -> tuple[Account, Binding | None]:
-            account = accounts.find_by_name(conn, name)
-            if account is None:
-                raise Refused(
-                    404,
-                    "unknown-account",
-                    "There is no such account: %(names)s",
-                    hint="Look at the names with: wxbind account list",
-                    names=name[:64],
-                )
-            return account, bindings.find_of_account(conn, self._config.app_id, account.id)
-
-        return await self._database.read(work)
+        app_id = self._config.app_id
+        return await self._database.read(lambda conn: find_by_name(conn, app_id, name))
 
     def window(self, follower: Follower) -> tuple[int, float | None]:
         """How many customer-service messages the follower's windows still allow, and until when."""
@@ -232,13 +219,7 @@ class Bindings:
     def obstacle(self, conn: sqlite3.Connection, invite: Invite, follower_id: int) -> str:
         """Why this follower cannot be bound by this invite: "taken", "already-bound"; "" if they
         can."""
-        theirs = bindings.find_of_follower(conn, invite.app_id, follower_id)
-        if theirs and theirs.account_id != invite.account_id:
-            return "taken"
-        mine = bindings.find_of_account(conn, invite.app_id, invite.account_id)
-        if mine and mine.follower.id != follower_id and not invite.replace:
-            return "already-bound"
-        return ""
+        return self._obstacle(conn, invite.account_id, follower_id, replace=invite.replace)
 
     def join(
         self,
@@ -251,20 +232,49 @@ class Bindings:
         now: float,
     ) -> Joined:
         """Use an open invite up: bind its account to the follower, or settle why not."""
-        obstacle = self.obstacle(conn, invite, follower_id)
-        if obstacle:
+        joined = self.bind(
+            conn,
+            account,
+            follower_id,
+            replace=invite.replace,
+            route=route,
+            browser=invite.browser,
+            now=now,
+        )
+        if joined.outcome == "bound":
+            invites.mark(conn, invite.id, InviteState.BOUND, follower_id=follower_id)
+        else:
             invites.mark(conn, invite.id, InviteState.TAKEN)
+        return joined
+
+    def bind(
+        self,
+        conn: sqlite3.Connection,
+        account: Account,
+        follower_id: int,
+        *,
+        replace: bool,
+        route: str,
+        browser: Browser,
+        now: float,
+    ) -> Joined:
+        """Bind the account to the follower, or say why not. The caller has made sure that both
+        want it, and calls :meth:`tell_joined`.
+
+        Args:
+            replace: the password was given for ending the account's present binding.
+            browser: where the account's owner asked for it.
+        """
+        obstacle = self._obstacle(conn, account.id, follower_id, replace=replace)
+        if obstacle:
             return Joined(obstacle)
-        invites.mark(conn, invite.id, InviteState.BOUND, follower_id=follower_id)
-        mine = bindings.find_of_account(conn, invite.app_id, account.id)
+        mine = bindings.find_of_account(conn, self._config.app_id, account.id)
         if mine and mine.follower.id == follower_id:
             return Joined("bound", mine.id)  # to the same WeChat, again: nothing changes
         if mine:
-            self._end(
-                conn, mine, route="replaced", who=account.name, browser=invite.browser, now=now
-            )
+            self._end(conn, mine, route="replaced", who=account.name, browser=browser, now=now)
         binding_id = self._add(
-            conn, account, follower_id, what="bound", route=route, browser=invite.browser, now=now
+            conn, account, follower_id, what="bound", route=route, browser=browser, now=now
         )
         return Joined("bound", binding_id, mine)
 
@@ -291,6 +301,17 @@ class Bindings:
         """What became of the account's binding, with what :meth:`tell_joined` keeps, is on disk:
         its open pages hear of it."""
         self._outbox.changed([account.id])
+
+    def _obstacle(
+        self, conn: sqlite3.Connection, account_id: int, follower_id: int, *, replace: bool
+    ) -> str:
+        theirs = bindings.find_of_follower(conn, self._config.app_id, follower_id)
+        if theirs and theirs.account_id != account_id:
+            return "taken"
+        mine = bindings.find_of_account(conn, self._config.app_id, account_id)
+        if mine and mine.follower.id != follower_id and not replace:
+            return "already-bound"
+        return ""
 
     def _add(
         self,
@@ -351,6 +372,26 @@ class Bindings:
         self._outbox.tell(
             conn, account, follower_id, message, binding_id=binding_id, now=now, **undo
         )
+
+
+def find_by_name(
+    conn: sqlite3.Connection, app_id: str, name: str
+) -> tuple[Account, Binding | None]:
+    """The account of this name, and its present binding.
+
+    Raises:
+        Refused: 404, there is no such account.
+    """
+    account = accounts.find_by_name(conn, unicodedata.normalize("NFC", name))
+    if account is None:
+        raise Refused(
+            404,
+            "unknown-account",
+            "There is no such account: %(names)s",
+            hint="Look at the names with: wxbind account list",
+            names=name[:64],
+        )
+    return account, bindings.find_of_account(conn, app_id, account.id)
 
 
 def undo_purpose(binding_id: int) -> str:

@@ -9,11 +9,12 @@ from wx import failpoint, secret
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
-from wx.model import Account, Consent, Invite, InviteState, Profile, Session
+from wx.model import Account, ApiKey, Consent, Follower, Invite, InviteState, Profile, Session
+from wx.service.authorization import SCOPE, Authorizations
 from wx.service.background import Background
 from wx.service.binding import Bindings, Joined
 from wx.service.hub import Hub
-from wx.service.invites import CONFIRM_SECONDS, Invites, digits_purpose, stands
+from wx.service.invites import CONFIRM_SECONDS, Invites, digits_purpose, held, stands
 from wx.service.speech import Translate
 from wx.store import accounts, bindings, consents, followers, invites
 from wx.store.database import Database
@@ -109,6 +110,7 @@ class Callbacks:
         invite_service: Invites,
         binding_service: Bindings,
         oauth: OAuth,
+        authorizations: Authorizations,
         background: Background,
         *,
         key: bytes,
@@ -120,6 +122,7 @@ class Callbacks:
         self._invites = invite_service
         self._bindings = binding_service
         self._oauth = oauth
+        self._authorizations = authorizations
         self._background = background
         self._key = key
         self._under_way: dict[bytes, asyncio.Task[None]] = {}
@@ -164,9 +167,12 @@ class Callbacks:
         return f"/b/{self._invites.secret_of(consent.invite_id)}" if consent else None
 
     async def confirm(
-        self, session: Session, invite_id: str, digits: str, *, translate: Translate
+        self, by: Session | ApiKey, invite_id: str, digits: str, *, translate: Translate
     ) -> None:
         """The six digits that the phone shows were typed at the computer.
+
+        Args:
+            by: who made the invite, and passes them on.
 
         Raises:
             Refused: 404 no such invite, 403 wrong digits, 409 taken meanwhile, 410 over.
@@ -175,11 +181,13 @@ class Callbacks:
 
         def work(conn: sqlite3.Connection) -> tuple[Joined, int, Account]:
             invite = invites.find(conn, invite_id)
-            if invite is None or invite.session != session.digest:
+            if invite is None or not _made_by(invite, by):
                 raise Refused(404, "unknown-invite", "There is no such code on this computer.")
             follower_id, consent = invite.follower_id, invite.confirm_state
             waiting = invite.state is InviteState.SCANNED and invite.confirm_until > now
             if follower_id is None or consent is None or not waiting:
+                raise refusal("expired")
+            if not held(conn, invite, now=now):
                 raise refusal("expired")
             account = accounts.find(conn, invite.account_id)
             assert account is not None  # the foreign key says so
@@ -208,7 +216,8 @@ class Callbacks:
         self._hub.publish(invite_id)
         if joined.outcome == _WRONG:
             message = "Wrong digits. Tries left: %(left)d."
-            raise Refused(403, "wrong-digits", message, left=max(0, left))
+            left = max(0, left)
+            raise Refused(403, "wrong-digits", message, more={"tries_left": left}, left=left)
         if joined.outcome != "bound":
             raise refusal(joined.outcome)
         self._bindings.told(account)
@@ -263,15 +272,19 @@ class Callbacks:
             await self._failed(state, invite, "snapshot")
             return
         profile: Profile | None = None
-        if "snsapi_userinfo" in grant.scope:
+        if SCOPE in grant.scope:
             profile_task = asyncio.create_task(self._read_profile(grant), name="profile")
             profile = await self._quick(profile_task)
 
-        def work(conn: sqlite3.Connection) -> tuple[Joined, object]:
+        def work(conn: sqlite3.Connection) -> tuple[Joined, object, Follower | None]:
             joined = self._complete(conn, state, grant, profile, callback.translate, now)
-            return joined, self._invites.view_of(conn, invite.id)
+            # Only whose profile does not come with the grant comes by for another one.
+            known = None
+            if profile_task is None:
+                known = followers.find_by_openid(conn, invite.app_id, grant.openid)
+            return joined, self._invites.view_of(conn, invite.id), known
 
-        joined, view = await self._database.write(work)
+        joined, view, known = await self._database.write(work)
         self._hub.publish(invite.id, view)
         log.info("invite %s: %s", invite.id, joined.outcome)
         if profile_task and profile is None:
@@ -279,6 +292,8 @@ class Callbacks:
             self._background.spawn(self._keep_profile(profile_task, invite.id))
         if joined.outcome == "bound":
             self._bindings.told(account)
+        if known:
+            self._authorizations.came_by(known)
 
     def _complete(
         self,
@@ -299,6 +314,8 @@ class Callbacks:
                 followers.mark_profile(conn, invite.app_id, profile, now=now)
             elif grant.unionid:
                 followers.mark_unionid(conn, invite.app_id, grant.openid, grant.unionid)
+            # The person has said yes to this, whether or not the binding waits for six digits.
+            self._authorizations.keep(conn, follower_id, grant.openid, grant, now=now)
             joined = self._join(conn, state, invite, account, follower_id, now)
             self._bindings.tell_joined(conn, account, follower_id, joined, translate, now=now)
         consents.mark_outcome(conn, state, joined.outcome)
@@ -396,6 +413,12 @@ class Callbacks:
             lambda conn: followers.mark_profile(conn, self._config.app_id, profile, now=now)
         )
         self._hub.publish(invite_id)
+
+
+def _made_by(invite: Invite, by: Session | ApiKey) -> bool:
+    if isinstance(by, ApiKey):
+        return invite.api_key_id == by.id
+    return invite.api_key_id is None and invite.session == by.digest
 
 
 def _find(conn: sqlite3.Connection, state: bytes) -> tuple[Consent, Invite, Account]:

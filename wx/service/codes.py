@@ -1,4 +1,5 @@
-"""Codes: whether one scan can follow and bind, and the parametric code of each open invite."""
+"""Codes: whether one scan can follow and bind, and the parametric code of each open invite or
+sign-in."""
 
 import asyncio
 import logging
@@ -8,6 +9,7 @@ from wx.clock import Clock
 from wx.config import Config
 from wx.errors import PlatformError
 from wx.service.invites import View, scene_of
+from wx.service.rate import Rate
 from wx.wechat.qrcode import QRCodes
 
 log = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ MAKE_SECONDS = 2.5  # that a page waits for its code, before it shows the other 
 PAUSE_SECONDS = 60  # after a failure, before the platform is asked again
 PROBE_SCENE = "probe"
 PROBE_SECONDS = 60
+STRANGERS_PER_MINUTE = 60  # codes for those who are not signed in: the platform has a quota
 
 OAUTH, SCAN = "oauth", "scan"
 # The account may not make codes, whatever access token is used (platform document, 11). Everything
@@ -32,10 +35,11 @@ class Codes:
     def __init__(self, clock: Clock, config: Config, qr_codes: QRCodes) -> None:
         self._clock = clock
         self._qr_codes = qr_codes
-        self._codes: dict[str, tuple[str, float]] = {}  # address and end, by invite
+        self._codes: dict[str, tuple[str, float]] = {}  # address and end, by name
         self._making: dict[str, asyncio.Task[str]] = {}
         self._probing: asyncio.Task[None] | None = None
         self._paused_until = 0.0
+        self._strangers = Rate(clock, per_minute=STRANGERS_PER_MINUTE)
         self._demanded = config.bind_route == SCAN
         self.route = "" if config.bind_route == "auto" else config.bind_route
         if self.route != OAUTH and not config.webhook_token:
@@ -55,10 +59,23 @@ class Codes:
     async def of(self, view: View) -> str:
         """What the invite's parametric code holds; "" where people bind by the OAuth route, be it
         that the code could not be made."""
-        invite = view.invite
         if not view.state.open:
             return ""
-        known = self._codes.get(invite.id)
+        invite = view.invite
+        return await self.of_scene(invite.id, scene_of(view.secret), ends_at=invite.expires_at)
+
+    async def of_scene(
+        self, name: str, scene: str, *, ends_at: float, stranger: bool = False
+    ) -> str:
+        """What the parametric code of a scene holds, made once; "" where there is none.
+
+        Args:
+            name: what it is known by here.
+            scene: letters and digits, at most 64 (platform document, 5).
+            ends_at: when it ends, in Unix time.
+            stranger: nobody is signed in who asks for it, so it may not cost the platform's quota.
+        """
+        known = self._codes.get(name)
         if known and known[1] > self._clock.monotonic():
             return known[0]
         try:
@@ -66,12 +83,15 @@ class Codes:
                 await self.find_out()
                 if self.route != SCAN or self._clock.monotonic() < self._paused_until:
                     return ""
-                if invite.id not in self._making:
-                    task = asyncio.create_task(self._make(view), name="parametric code")
-                    self._making[invite.id] = task
-                    task.add_done_callback(lambda _: self._making.pop(invite.id))
+                if name not in self._making:
+                    if stranger and self._strangers.try_take(None, 1):
+                        return ""
+                    making = self._make(name, scene, ends_at)
+                    task = asyncio.create_task(making, name="parametric code")
+                    self._making[name] = task
+                    task.add_done_callback(lambda _: self._making.pop(name))
                 # Another tab may wait for the same one.
-                return await asyncio.shield(self._making[invite.id])
+                return await asyncio.shield(self._making[name])
         except TimeoutError:
             self._pause("no answer in time")
             return ""
@@ -83,17 +103,17 @@ class Codes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _make(self, view: View) -> str:
-        seconds = max(1, math.ceil(view.invite.expires_at - self._clock.now()))
+    async def _make(self, name: str, scene: str, ends_at: float) -> str:
+        seconds = max(1, math.ceil(ends_at - self._clock.now()))
         try:
-            code = await self._qr_codes.create(scene_of(view.secret), seconds)
+            code = await self._qr_codes.create(scene, seconds)
         except PlatformError as error:
             self._failed(error)
             return ""
         now = self._clock.monotonic()
         self._codes = {name: one for name, one in self._codes.items() if one[1] > now}
         # The platform may give a shorter time than it was asked for.
-        self._codes[view.invite.id] = (code.url, now + min(seconds, code.seconds))
+        self._codes[name] = (code.url, now + min(seconds, code.seconds))
         return code.url
 
     async def _probe(self) -> None:

@@ -3,7 +3,6 @@
 import logging
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from wx.clock import Clock
@@ -21,6 +20,8 @@ from wx.protocol.incoming import (
     Unsubscribe,
     acted,
 )
+from wx.service import scan_login
+from wx.service.authorization import Authorizations
 from wx.service.background import Background
 from wx.service.binding import Bindings
 from wx.service.invites import scene_secret
@@ -53,6 +54,7 @@ class Followers:
         users: Users,
         bindings: Bindings,
         outbox: Outbox,
+        authorizations: Authorizations,
         background: Background,
     ) -> None:
         self._database = database
@@ -61,6 +63,7 @@ class Followers:
         self._users = users
         self._bindings = bindings
         self._outbox = outbox
+        self._authorizations = authorizations
         self._background = background
         self._asking: set[int] = set()
         self._withdrawn: set[int] = set()  # of those, who took back the right to it meanwhile
@@ -92,6 +95,16 @@ class Followers:
         self, conn: sqlite3.Connection, message: Incoming, follower: Follower, *, now: float
     ) -> list[Callable[[], None]]:
         """Keep what else the message tells; what is to be done once that is on disk."""
+        after = self._told(conn, message, follower, now=now)
+        # Looked at here, where it costs nothing: for most messages nothing is due.
+        here = acted(message) and not isinstance(message, Unsubscribe)
+        if here and self._authorizations.is_due(follower):
+            after.append(partial(self._authorizations.came_by, follower))
+        return after
+
+    def _told(
+        self, conn: sqlite3.Connection, message: Incoming, follower: Follower, *, now: float
+    ) -> list[Callable[[], None]]:
         # Of two that overtook each other, the older one tells nothing that is still so.
         stale = (follower.follow_changed_at or 0) > _time_of(message, now)
         match message:
@@ -106,8 +119,9 @@ class Followers:
     def _came(
         self, conn: sqlite3.Connection, message: Subscribe, follower: Follower
     ) -> list[Callable[[], None]]:
-        # An invite's scene is a right to bind, and belongs in no table.
-        scene = "" if scene_secret(message.scene) else message.scene[:64]
+        # The scene of an invite or a sign-in is a right, and belongs in no table.
+        right = scene_secret(message.scene) or scan_login.scene_secret(message.scene)
+        scene = "" if right else message.scene[:64]
         came_by = "ADD_SCENE_QR_CODE" if message.ticket or message.scene else ""
         followers.mark_origin(conn, follower.id, came_by=came_by, scene=scene)
         bound = self._bindings.of_follower(conn, follower.id)
@@ -139,8 +153,12 @@ class Followers:
     ) -> list[Callable[[], None]]:
         """The person changed, took back or ended what they let us know (platform document, 3.7)."""
         if message.change == "modified":
-            return [partial(self.ask, follower)]
+            return [
+                partial(self.ask, follower),
+                partial(self._authorizations.changed, follower),
+            ]
         followers.mark_revoked(conn, follower.id)
+        self._authorizations.forget(conn, follower.id)
         if follower.id in self._asking:
             # Here and not afterwards: the answer may be next in line for the database.
             self._withdrawn.add(follower.id)
@@ -208,10 +226,13 @@ class Followers:
             profile = Profile(
                 openid=openid, unionid=info.unionid, nickname=info.nickname, avatar=info.avatar
             )
-            told = info.unionid or info.nickname or info.avatar
-            if told and follower.id not in self._withdrawn:
-                profile = replace(profile, privilege=known.profile.privilege)
+            if follower.id in self._withdrawn:
+                return
+            if info.nickname or info.avatar:
                 followers.mark_profile(conn, self._app_id, profile, now=now)
+            elif info.unionid:
+                # Not a profile that was read: a fuller one may be due.
+                followers.mark_unionid(conn, self._app_id, openid, info.unionid)
 
         await self._database.write(work)
 

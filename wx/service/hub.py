@@ -7,15 +7,18 @@ from typing import Protocol, TypeVar
 from wx.errors import Refused
 
 K = TypeVar("K")
-PER_SESSION = 5
+PER_KEY = 5
 PER_ADDRESS = 20
+SESSION = "session"
 
 
 class Listener(Protocol):
-    """A live socket, as the hub sees it: ``key`` is its session's digest, ``peer`` the address of
-    its client. No method may wait."""
+    """A live socket, as the hub sees it: ``key`` is the digest of what it was let in by, a session
+    or another ``kind`` of secret, and ends with; ``peer`` is the address of its client. No method
+    may wait."""
 
     topic: str
+    kind: str
     key: bytes
     peer: str
 
@@ -23,14 +26,14 @@ class Listener(Protocol):
         """What it waits for has changed: tell the ``news``, or ask how it stands and tell that."""
 
     def ended(self) -> None:
-        """Its session is over."""
+        """What it was let in by is over."""
 
     def shut_down(self) -> None:
         """The server stops."""
 
 
 class Hub:
-    """Listeners by topic (an invite's id) and by session.
+    """Listeners by topic (an invite's id) and by what they were let in by (a session).
 
     Args:
         limit: how many may wait at once.
@@ -40,32 +43,32 @@ class Hub:
         self._limit = limit
         self._count = 0
         self._topics: defaultdict[str, set[Listener]] = defaultdict(set)
-        self._sessions: defaultdict[bytes, set[Listener]] = defaultdict(set)
+        self._keys: defaultdict[bytes, set[Listener]] = defaultdict(set)
         self._addresses: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return self._count
 
-    def admit(self, *, session: bytes, address: str, near: bool) -> None:
+    def admit(self, *, key: bytes, address: str, near: bool) -> None:
         """Refuse one listener too many.
 
         Args:
             near: the address is this machine's own, so it may stand for everybody behind a proxy.
 
         Raises:
-            Refused: 429 too many of this session or address, 503 too many of all.
+            Refused: 429 too many of this key or address, 503 too many of all.
         """
         message = "Too many pages are waiting."
         if self._count >= self._limit:
             raise Refused(503, "too-many-waiting", message, retry_after=30)
         crowded = not near and self._addresses[address] >= PER_ADDRESS
-        if crowded or len(self._sessions.get(session, ())) >= PER_SESSION:
+        if crowded or len(self._keys.get(key, ())) >= PER_KEY:
             raise Refused(429, "too-many-waiting", message, retry_after=5)
 
     def join(self, listener: Listener) -> None:
         """Tell ``listener`` of changes from now on."""
         self._topics[listener.topic].add(listener)
-        self._sessions[listener.key].add(listener)
+        self._keys[listener.key].add(listener)
         self._addresses[listener.peer] += 1
         self._count += 1
 
@@ -74,7 +77,7 @@ class Hub:
         if listener not in self._topics.get(listener.topic, ()):
             return
         _discard(self._topics, listener.topic, listener)
-        _discard(self._sessions, listener.key, listener)
+        _discard(self._keys, listener.key, listener)
         self._addresses[listener.peer] -= 1
         if not self._addresses[listener.peer]:
             del self._addresses[listener.peer]
@@ -89,14 +92,14 @@ class Hub:
         for listener in list(self._topics.get(topic, ())):
             listener.changed(news)
 
-    def sessions(self) -> list[bytes]:
-        """The sessions that wait for something."""
-        return list(self._sessions)
+    def keys(self, kind: str) -> list[bytes]:
+        """What those who wait were let in by, of this kind: the sessions, say."""
+        return [key for key, (one, *_) in self._keys.items() if one.kind == kind]
 
-    def end_sessions(self, sessions: Iterable[bytes]) -> None:
-        """Tell those who wait with these sessions that they are over."""
-        for session in sessions:
-            for listener in list(self._sessions.get(session, ())):
+    def end(self, keys: Iterable[bytes]) -> None:
+        """Tell those who were let in by these that they are over."""
+        for key in keys:
+            for listener in list(self._keys.get(key, ())):
                 listener.ended()
 
     def shut_down(self) -> None:

@@ -21,6 +21,7 @@ from wx.rules import Rule
 from wx.service.background import Background
 from wx.service.followers import Followers
 from wx.service.gate import SEEN_SECONDS, Delivery, Gate, Query, Rejected
+from wx.service.pictures import Pictures
 from wx.service.receipts import Receipts
 from wx.service.replies import Answer, Replies
 from wx.service.scan import Scans
@@ -70,6 +71,7 @@ class Inbox:
 
     Args:
         key: the server's own key; the secrets in answers are derived from it.
+        pictures: keeps those that people send; None: nobody does.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Inbox:
         receipts: Receipts,
         background: Background,
         key: bytes,
+        pictures: Pictures | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -92,6 +95,7 @@ class Inbox:
         self._scans = scans
         self._replies = replies
         self._receipts = receipts
+        self._pictures = pictures
         self._background = background
         self._key = key
         self._waiting: list[_Waiting] = []
@@ -282,6 +286,8 @@ class Inbox:
         after += self._receipts.receive(conn, message, follower, now=now)
         if follower:
             after += self._followers.changed(conn, message, follower, now=now)
+            if self._pictures:
+                after += self._pictures.sent(conn, message, follower, now=now)
             if incoming.answerable(message):
                 answer = self._answer(conn, one, follower, after)
         said = answer.reply if answer else None

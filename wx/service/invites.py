@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wx import secret
@@ -13,7 +14,7 @@ from wx.errors import Refused
 from wx.model import Account, Browser, Follower, Invite, InviteState, Session
 from wx.protocol import links
 from wx.service.hub import Hub
-from wx.store import accounts, bindings, consents, followers, invites, sessions
+from wx.store import accounts, api_keys, bindings, consents, followers, invites, sessions
 from wx.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -84,29 +85,56 @@ class Invites:
         Raises:
             Refused: 409 the account is bound already, 429 too many invites in an hour.
         """
-        fresh_one = self._new(session, account, browser, replace=replace)
-        now, digest = fresh_one.created_at, secret.digest(self.secret_of(fresh_one.id))
+        draft = self.draft(account.id, browser, replace=replace, session=session.digest)
 
-        def work(conn: sqlite3.Connection) -> tuple[Invite, list[Invite]]:
+        def work(conn: sqlite3.Connection) -> tuple[View, list[str]]:
             present = bindings.find_of_account(conn, self._config.app_id, account.id)
             if present and not replace:
                 raise Refused(409, "already-bound", "This account is bound already.")
-            opened = invites.list_open_of_account(conn, account.id, now=now)
-            mine = [invite for invite in opened if invite.session == session.digest]
-            if mine and not fresh and mine[-1].replace == replace:
-                return mine[-1], []
-            self._refuse_haste(conn, account.id, now)
-            others = [invite for invite in opened if invite not in mine]
-            over = mine + others[: 1 - OPEN_PER_ACCOUNT]  # the oldest make room
-            for invite in over:
-                invites.mark(conn, invite.id, InviteState.EXPIRED)
-            invites.add(conn, fresh_one, secret=digest)
-            return fresh_one, over
+            return self.add(
+                conn, draft, mine=lambda one: one.session == session.digest, fresh=fresh
+            )
 
-        invite, over = await self._database.write(work)
-        for ended in over:
-            self._hub.publish(ended.id)
-        return self._view(invite, None)
+        view, over = await self._database.write(work)
+        self.tell(over)
+        return view
+
+    def add(
+        self,
+        conn: sqlite3.Connection,
+        draft: Invite,
+        *,
+        mine: Callable[[Invite], bool],
+        fresh: bool,
+    ) -> tuple[View, list[str]]:
+        """Keep a new invite, if whoever asks has none that is open; which one stands there now, and
+        the ids of those that it ended. A piece of a transaction, after which the caller calls
+        :meth:`tell`.
+
+        Args:
+            mine: whether an open invite is the asker's own.
+            fresh: end the asker's own, and make another.
+
+        Raises:
+            Refused: 429, too many invites in an hour.
+        """
+        account_id, now = draft.account_id, draft.created_at
+        opened = invites.list_open_of_account(conn, account_id, now=now)
+        own = [invite for invite in opened if mine(invite)]
+        if own and not fresh and own[-1].replace == draft.replace:
+            return self._view(own[-1], None), []
+        self._refuse_haste(conn, account_id, now)
+        others = [invite for invite in opened if invite not in own]
+        over = own + others[: 1 - OPEN_PER_ACCOUNT]  # the oldest make room
+        for invite in over:
+            invites.mark(conn, invite.id, InviteState.EXPIRED)
+        invites.add(conn, draft, secret=secret.digest(self.secret_of(draft.id)))
+        return self._view(draft, None), [invite.id for invite in over]
+
+    def tell(self, changed: Sequence[str]) -> None:
+        """Have those who wait for these invites look how they stand."""
+        for invite_id in changed:
+            self._hub.publish(invite_id)
 
     async def last(self, session: Session) -> View | None:
         """How the session's newest invite stands, open or not."""
@@ -224,22 +252,29 @@ class Invites:
                 invites.mark(conn, invite_id, InviteState.EXPIRED)
 
         await self._database.write(work)
-        for invite_id in overdue:
-            self._hub.publish(invite_id)
+        self.tell(overdue)
 
     async def purge(self) -> None:
         """Remove invites that ended long ago."""
         before = self._clock.now() - KEEP_SECONDS
         await self._database.write(lambda conn: invites.purge(conn, expired_before=before))
 
-    def _new(
-        self, session: Session, account: Account, browser: Browser, *, replace: bool
+    def draft(
+        self,
+        account_id: int,
+        browser: Browser,
+        *,
+        replace: bool,
+        session: bytes,
+        invite_id: str = "",
+        api_key_id: int | None = None,
     ) -> Invite:
+        """A new invite, as it would be kept."""
         now = self._clock.now()
         return Invite(
-            id=secret.new_id(),
-            account_id=account.id,
-            session=session.digest,
+            id=invite_id or secret.new_id(),
+            account_id=account_id,
+            session=session,
             app_id=self._config.app_id,
             number=f"{secrets.randbelow(90) + 10}",
             state=InviteState.WAITING,
@@ -251,6 +286,7 @@ class Invites:
             confirm_state=None,
             confirm_until=0,
             confirm_tries=0,
+            api_key_id=api_key_id,
         )
 
     def _refuse_haste(self, conn: sqlite3.Connection, account_id: int, now: float) -> None:
@@ -318,7 +354,20 @@ def digits_purpose(invite_id: str, consent: bytes) -> str:
 
 
 def stands(conn: sqlite3.Connection, invite: Invite, *, now: float) -> bool:
-    """Whether a phone can still complete the invite: it is open and in time, the session that
-    made it has not been ended, and its account is not disabled."""
-    held = sessions.find(conn, invite.session, seen_after=0, created_after=0)
-    return invite.state.open and invite.expires_at > now and held is not None
+    """Whether a phone can still complete the invite: it is open and in time, and held."""
+    return invite.state.open and invite.expires_at > now and held(conn, invite, now=now)
+
+
+def held(conn: sqlite3.Connection, invite: Invite, *, now: float) -> bool:
+    """Whether there is still whoever asked for the invite: the session has not been ended, or the
+    program's key holds; and the account is not disabled."""
+    if invite.api_key_id is None:
+        return sessions.find(conn, invite.session, seen_after=0, created_after=0) is not None
+    key = api_keys.find(conn, invite.api_key_id)
+    account = accounts.find(conn, invite.account_id)
+    if key is None or account is None or account.disabled_at is not None:
+        return False
+    if key.created_at > invite.created_at:
+        return False  # that key is over, and its name with its row has gone to another one
+    # Who has got a password since then is asked for it before their binding is replaced.
+    return key.holds(now) and not (invite.replace and account.password)

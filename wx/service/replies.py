@@ -119,7 +119,7 @@ class Replies:
             return self._text(text, account=bound[1].name)
         text = say("Log in to %(site)s, and bind this WeChat to your account:")
         link = f'<a href="%(url)s">{say("Bind this WeChat")}</a>'
-        return self._text(f"{text}\n{link}", url=f"{self._config.public_url}/bind")
+        return self._text(f"{text}\n{link}", url=f"{self._config.public_url}/enter")
 
     def _ask_to_unbind(
         self, conn: sqlite3.Connection, follower: Follower, say: Translate, *, now: float

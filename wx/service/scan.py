@@ -1,4 +1,5 @@
-"""Scans: a parametric code was scanned, and whoever scanned it is bound by that."""
+"""Scans: a parametric code was scanned, and whoever scanned it is bound by that, or asked whether
+they sign in at a computer."""
 
 import logging
 import sqlite3
@@ -22,6 +23,7 @@ from wx.service.invites import (
     stands,
 )
 from wx.service.replies import Answer
+from wx.service.scan_login import ScanLogins
 from wx.service.speech import Speech
 from wx.store import accounts, bindings, consents, invites
 
@@ -37,7 +39,8 @@ _MESSAGES = {
 
 
 class Scans:
-    """Completes invites by the events that scanning their codes gives (platform document, 5)."""
+    """Completes invites, and takes sign-ins on, by the events that scanning their codes gives
+    (platform document, 5)."""
 
     def __init__(
         self,
@@ -46,12 +49,14 @@ class Scans:
         invite_service: Invites,
         binding_service: Bindings,
         speech: Speech,
+        scan_logins: ScanLogins,
     ) -> None:
         self._config = config
         self._hub = hub
         self._invites = invite_service
         self._bindings = binding_service
         self._speech = speech
+        self._scan_logins = scan_logins
 
     def complete(
         self,
@@ -62,7 +67,8 @@ class Scans:
         now: float,
         after: list[Callable[[], None]],
     ) -> Answer | None:
-        """Bind whoever scanned an invite's code; what the chat says. None: it is no invite's.
+        """Bind whoever scanned an invite's code, ask whoever scanned that of a sign-in; what the
+        chat says. None: it is the code of neither.
 
         A piece of a transaction; ``after`` takes what is to be done once it is on disk.
         """
@@ -70,7 +76,7 @@ class Scans:
             return None
         code = scene_secret(message.scene)
         if not code:
-            return None
+            return self._scan_logins.answer(conn, message, follower, now=now, after=after)
         invite = invites.find_by_secret(conn, secret.digest(code))
         account = accounts.find(conn, invite.account_id) if invite else None
         if invite is None or account is None:

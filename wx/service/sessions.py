@@ -5,13 +5,14 @@ import logging
 import re
 import sqlite3
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wx import secret
 from wx.clock import Clock
 from wx.errors import Refused
 from wx.model import Account, Browser, Session
-from wx.service.hub import Hub
+from wx.service.hub import SESSION, Hub
 from wx.service.passwords import Passwords, needs_rehash
 from wx.service.throttle import Throttle
 from wx.store import accounts, sessions
@@ -75,14 +76,18 @@ class Sessions:
         browser: Browser,
         device: str = "",
         previous: str = "",
+        within: Callable[[sqlite3.Connection, Account], None] | None = None,
     ) -> SignedIn:
         """A new session for whoever knows the password; ``previous``, this browser's, ends.
 
         A wrong name, a wrong password and a disabled account are refused alike, after the same
         work.
 
+        Args:
+            within: another piece of the same transaction; if it raises, nobody is signed in.
+
         Raises:
-            Refused: 401 wrong, 429 too many tries.
+            Refused: 401 wrong, 429 too many tries; and what ``within`` refuses.
         """
         name = unicodedata.normalize("NFC", name)[:300]
         account = await self.check_password(name, password, address=address, device=device)
@@ -93,7 +98,10 @@ class Sessions:
             present = accounts.find(conn, account.id)
             if present is None or present.password != account.password:
                 return None
-            return self.start(conn, account.id, browser, previous=previous, now=now)
+            signed_in = self.start(conn, account.id, browser, previous=previous, now=now)
+            if signed_in and within:
+                within(conn, signed_in.account)
+            return signed_in
 
         signed_in = await self._database.write(work)
         if signed_in is None:
@@ -133,7 +141,7 @@ class Sessions:
             way: what it was that proved who is there, for the log.
         """
         if previous:
-            self._hub.end_sessions([secret.digest(previous)])
+            self._hub.end([secret.digest(previous)])
         log.info("account %s signed in by %s from %s", signed_in.account.name, way, browser.network)
 
     async def check_password(
@@ -187,7 +195,7 @@ class Sessions:
     async def sign_out(self, session: Session) -> None:
         """End a session, and what waits with it."""
         await self._database.write(lambda conn: sessions.remove(conn, session.digest))
-        self._hub.end_sessions([session.digest])
+        self._hub.end([session.digest])
 
     async def audit(self) -> None:
         """End what waits with sessions that are over: by time, or by another process's doing."""
@@ -195,7 +203,7 @@ class Sessions:
         now = self._clock.monotonic()
         if version == self._version and now - self._audited_at < _AUDIT_SECONDS:
             return
-        waiting = self._hub.sessions()
+        waiting = self._hub.keys(SESSION)
         for start in range(0, len(waiting), _AUDITED_AT_ONCE):
             await self._audit(waiting[start : start + _AUDITED_AT_ONCE])
         self._version, self._audited_at = version, now
@@ -214,7 +222,7 @@ class Sessions:
     async def _audit(self, waiting: list[bytes]) -> None:
         limits = self._limits()
         ended = await self._database.read(lambda conn: sessions.list_ended(conn, waiting, **limits))
-        self._hub.end_sessions(ended)
+        self._hub.end(ended)
 
     def _limits(self) -> dict[str, float]:
         now = self._clock.now()

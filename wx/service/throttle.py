@@ -84,7 +84,7 @@ class Throttle:
 
     def _keys(self, name: str, address: str, device: str | None) -> list[str]:
         who = f"device {device}" if device else f"name {name.casefold()[:256]}"
-        return [who] if device else [who, f"address {_network(address)}"]
+        return [who] if device else [who, f"address {place(address)}"]
 
     def _wait(self, key: str, now: float) -> float:
         record = self._records.get(key)
@@ -118,8 +118,9 @@ def too_many(wait: float) -> Refused:
     )
 
 
-def _network(address: str) -> str:
-    """An IPv6 user has a whole /64 to choose from, so that is one address here."""
+def place(address: str) -> str:
+    """Where somebody is, as far as counting goes: an IPv6 user has a whole /64 to choose from, so
+    that is one address here."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:

@@ -39,7 +39,8 @@ class Arrival:
         visit: the cookie that it was sent away with; "" if it has none.
         state: as we sent it along.
         code: for the exchange; "" if there is none.
-        share: whose share of exchanges it counts to: the address, or the page that was opened.
+        share: whose share of exchanges it counts to: where it came from, or the page that was
+            opened.
     """
 
     purpose: str
@@ -137,7 +138,7 @@ class Visits:
             # A phone that goes away must not end the exchange that its own repeat waits for.
             return cast(T, await asyncio.shield(self._task(name, arrival, then)))
         if known.refusal:
-            raise known.refusal
+            raise _again(known.refusal)
         return cast(T, known.answer)
 
     async def close(self) -> None:
@@ -167,12 +168,12 @@ class Visits:
             if known.grant:
                 self._rate.give_back(arrival.share, 1)
         if known.refusal:
-            raise known.refusal
+            raise _again(known.refusal)
         assert known.grant is not None
         try:
             known.answer = await then(known.grant)
         except Refused as refusal:
-            known.refusal = refusal
+            known.refusal, known.grant = _again(refusal), None
             raise
         known.answered, known.grant = True, None
         return known.answer
@@ -210,6 +211,20 @@ def end_of(cookie: str, now: float, *, seconds: int) -> int:
     found = _COOKIE.fullmatch(cookie)
     ends = int(found[1]) if found else 0
     return ends if 0 < ends - now <= seconds else 0
+
+
+def _again(refusal: Refused) -> Refused:
+    """A refusal that has not been raised yet. One that is kept gathers the frames of all who get
+    it, and with them their requests."""
+    return Refused(
+        refusal.status,
+        refusal.code,
+        refusal.message,
+        retry_after=refusal.retry_after,
+        hint=refusal.hint,
+        more=refusal.more,
+        **refusal.details,
+    )
 
 
 def _refusal(problem: str) -> Refused:

@@ -12,7 +12,7 @@ from wx.simulator.world import Person
 
 _VERBS = {
     "answer", "delay", "drop", "hang", "lose_reply", "cut_reply", "truncate", "sometimes", "down",
-    "up", "kill_access_tokens", "release", "clear",
+    "up", "kill_access_tokens", "kill_js_tickets", "release", "clear",
 }  # fmt: skip
 _SETTINGS = {"allow_ips", "double_callback"}
 # Settings of the sender of pushes, by what they are.

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tornado.web import HTTPError, RequestHandler
@@ -14,8 +15,14 @@ _TEXTS = {
     40001: "invalid credential, access_token is invalid or not latest",
     40002: "invalid grant_type",
     40003: "invalid openid",
+    40004: "invalid media type",
+    40005: "invalid file type",
     40007: "invalid media_id",
     40008: "invalid message type",
+    40009: "invalid image size",
+    40010: "invalid voice size",
+    40011: "invalid video size",
+    40012: "invalid thumb size",
     40013: "invalid appid",
     40014: "invalid access_token",
     40016: "invalid button size",
@@ -44,15 +51,19 @@ _TEXTS = {
     41002: "appid missing",
     41003: "refresh_token missing",
     41004: "appsecret missing",
+    41005: "media data missing",
+    41006: "media_id missing",
     41008: "missing code",
     41009: "missing openid",
     41030: "invalid page",
     42001: "access_token expired",
     42002: "refresh_token expired",
+    42007: "access_token and refresh_token exception",
     43001: "require GET method",
     43002: "require POST method",
     43004: "require subscribe",
     43101: "user refuse to accept the msg",
+    44001: "empty media data",
     44002: "empty post data",
     44004: "empty content",
     45002: "content size out of limit",
@@ -76,6 +87,15 @@ class Failure(Exception):
         self.errmsg = errmsg or _TEXTS.get(errcode, "error")
 
 
+@dataclass(frozen=True)
+class Raw:
+    """An answer that is no JSON."""
+
+    body: bytes
+    content_type: str
+    file_name: str
+
+
 class Api(RequestHandler):
     """One call. A subclass says its ``verb`` and gives its ``reply``."""
 
@@ -87,7 +107,7 @@ class Api(RequestHandler):
         simulator: Simulator = self.application.settings["simulator"]
         return simulator
 
-    def reply(self) -> dict[str, Any]:
+    def reply(self) -> dict[str, Any] | Raw:
         """The answer in case of success; raises Failure otherwise."""
         raise Failure(40066)
 
@@ -142,16 +162,16 @@ class Api(RequestHandler):
         answer = self._answer(verb, path)
         await self.before_answer()
         if fault is None:
-            self._send_json(answer)
+            self._send_answer(answer)
         elif fault.kind == "cut_reply":
-            self.simulator.record_answer(path, int(answer.get("errcode", 0)))
+            self.simulator.record_answer(path, _errcode(answer))
             self.detach().close()
         elif fault.kind == "truncate":
-            self._send_json(answer, part=0.5)
+            self._send_answer(answer, part=0.5)
         else:
             self._send_json(self._refusal(Failure(-1)))
 
-    def _answer(self, verb: str, path: str) -> dict[str, Any]:
+    def _answer(self, verb: str, path: str) -> dict[str, Any] | Raw:
         try:
             if verb != self.verb and type(self) is not Api:
                 raise Failure(43002 if self.verb == "POST" else 43001)
@@ -165,10 +185,18 @@ class Api(RequestHandler):
         rid = f"{moment:08x}-{secrets.randbits(32):08x}-{secrets.randbits(32):08x}"
         return {"errcode": failure.errcode, "errmsg": f"{failure.errmsg} rid: {rid}"}
 
+    def _send_answer(self, answer: dict[str, Any] | Raw, *, part: float = 1.0) -> None:
+        if isinstance(answer, dict):
+            self._send_json(answer, part=part)
+            return
+        self.simulator.record_answer(self.request.path, 0)
+        self.set_header("Content-Disposition", f'attachment; filename="{answer.file_name}"')
+        self._send(answer.body[: int(len(answer.body) * part)], answer.content_type)
+
     def _send_json(
         self, answer: dict[str, Any], content_type: str | None = None, *, part: float = 1.0
     ) -> None:
-        self.simulator.record_answer(self.request.path, int(answer.get("errcode", 0)))
+        self.simulator.record_answer(self.request.path, _errcode(answer))
         text = json.dumps(answer, ensure_ascii=False)
         if self.simulator.world.dirty_nicknames:
             text = text.replace('"nickname": "', '"nickname": "\x08')
@@ -177,3 +205,7 @@ class Api(RequestHandler):
     def _send(self, body: str | bytes, content_type: str | None) -> None:
         self.set_header("Content-Type", content_type or self.content_type)
         self.finish(body)
+
+
+def _errcode(answer: dict[str, Any] | Raw) -> int:
+    return int(answer.get("errcode", 0)) if isinstance(answer, dict) else 0

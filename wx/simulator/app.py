@@ -13,6 +13,8 @@ from wx.clock import Clock
 from wx.paths import STATIC, TEMPLATES
 from wx.simulator import (
     admin,
+    jssdk,
+    media,
     menu,
     messages,
     pages,
@@ -36,6 +38,7 @@ from wx.simulator.oauth import (
     Renewal,
     UserInfo,
     UserTokenCheck,
+    is_allowed,
     is_loopback,
 )
 from wx.simulator.phone import Phone
@@ -45,6 +48,7 @@ from wx.simulator.webhook import Webhook
 from wx.simulator.world import World
 
 _BACKLOG = 1024  # connections that wait to be taken
+_MAX_BODY = media.LARGEST + media.MEGABYTE  # so that a file too large is told so
 LOG_LENGTH = 500  # calls that are remembered, and deliveries
 
 
@@ -57,6 +61,7 @@ class Simulator:
         app_secret: the account's secret, 32 hexadecimal digits.
         account_name: the account's name, as people see it.
         oauth_hosts: the web authorization domains; None allows the loopback ones.
+        js_hosts: the JS-safe domains, in the same way; their pages' scripts run on the phone.
         draw_code: draws a link as a code, in SVG; without it the picture only names the link.
 
     Attributes:
@@ -73,6 +78,7 @@ class Simulator:
         app_secret: str = "5a17c0de5a17c0de5a17c0de5a17c0de",
         account_name: str = "wxbind demo",
         oauth_hosts: list[str] | None = None,
+        js_hosts: list[str] | None = None,
         draw_code: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         self.world = World(clock or Clock(), app_id, app_secret, account_name)
@@ -80,6 +86,7 @@ class Simulator:
         self.app_id = app_id
         self.app_secret = app_secret
         self.oauth_hosts = oauth_hosts
+        self.js_hosts = js_hosts
         self.draw_code = draw_code
         self.template_id = SAMPLE.id
         self.subscription_id = SUBSCRIPTIONS[0].id
@@ -95,6 +102,7 @@ class Simulator:
         self.classic_tokens = tokens.Family(self.world, "74")
         self.stable_tokens = tokens.Family(self.world, "75")
         self.questions: dict[str, Question] = {}
+        self.js_pages: dict[str, frozenset[str]] = {}  # what pages may do, by what they were given
         # By openid and client_msg_id: when, and what the call was answered with.
         self.sent_templates: dict[tuple[str, str], tuple[float, dict[str, object]]] = {}
         self.quotas = quotas.Quotas(self.world)
@@ -147,7 +155,7 @@ class Simulator:
 
     def _listen(self, listener: socket.socket) -> None:
         listener.listen(_BACKLOG)
-        self._server = HTTPServer(self._application(), max_body_size=1 << 20)
+        self._server = HTTPServer(self._application(), max_body_size=_MAX_BODY)
         self._server.add_sockets([listener])
 
     async def stop(self) -> None:
@@ -192,6 +200,14 @@ class Simulator:
     def is_self(self, netloc: str) -> bool:
         """Whether a host and port mean this simulator."""
         return self.is_own_host(netloc) and urlsplit(f"//{netloc}").port == self.port
+
+    def runs_scripts(self, url: str) -> bool:
+        """Whether the drawn phone runs the scripts of a page: it is at a JS-safe domain."""
+        try:
+            netloc = urlsplit(url).netloc
+            return is_allowed(netloc, self.js_hosts) and not self.is_self(netloc)
+        except ValueError:
+            return False
 
     def record_call(self, path: str) -> Fault | None:
         """Count an API call, and give the fault that it meets."""
@@ -260,6 +276,9 @@ class Simulator:
                 (r"/wxaapi/newtmpl/gettemplate", subscriptions.SubscriptionTemplates),
                 (r"/cgi-bin/clear_quota", quotas.ClearQuota),
                 (r"/cgi-bin/user/info", users.UserInfo),
+                (r"/cgi-bin/ticket/getticket", jssdk.GetTicket),
+                (r"/cgi-bin/media/get", media.MediaGet),
+                (r"/cgi-bin/media/upload", media.MediaUpload),
                 (r"/cgi-bin/qrcode/create", qrcode.QRCodeCreate),
                 (r"/cgi-bin/showqrcode", qrcode.ShowQRCode),
                 (r"/cgi-bin/menu/create", menu.MenuCreate),
@@ -279,6 +298,10 @@ class Simulator:
                 (r"/phone/(\w+)/full", pages.FullService),
                 (r"/phone/(\w+)/web/https?/.+", web.Web),
                 (r"/phone/(\w+)/live", Live),
+                (r"/phone/(\w+)/jssdk/config", jssdk.Configuration),
+                (r"/phone/(\w+)/jssdk/upload", jssdk.Upload),
+                (r"/phone/(\w+)/jssdk/pictures", jssdk.Picker),
+                (r"/open/js/jweixin-[\d.]+\.js", jssdk.Script),
                 (r"/admin/faults", admin.FaultsAdmin),
                 (r"/admin/down", admin.DownAdmin),
                 (r"/admin/limits", admin.LimitsAdmin),

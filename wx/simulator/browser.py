@@ -1,16 +1,20 @@
 """The phone's own web browser: it fetches for one person, as WeChat's does."""
 
 import asyncio
-from typing import TYPE_CHECKING
+import json as json_text
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
+from tornado.httputil import HTTPHeaders
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from wx.simulator.cookies import Jar
 from wx.simulator.oauth import AUTHORIZE, FRAGMENT, is_loopback
 from wx.simulator.page import Page
-from wx.simulator.referrer import Source
+from wx.simulator.referrer import Source, origin_of
 from wx.simulator.screen import PERSON_HEADER
 from wx.simulator.world import Person
 
@@ -29,11 +33,30 @@ MAX_BODY = 1 << 20
 _DISTANCE = ("none", "same-origin", "same-site", "cross-site")
 MOVED = (301, 302, 303, 307, 308)
 # What the simulator itself shows to a phone; its other pages are for the person at the desktop.
-_OWN_PATHS = ("/connect/", "/avatar/", "/static/", "/cgi-bin/showqrcode")
+_OWN_PATHS = ("/connect/", "/avatar/", "/static/", "/cgi-bin/showqrcode", "/open/js/")
 
 
 class BrowserError(Exception):
     """The page did not open: nobody answered, too late, too much, or it is not allowed."""
+
+
+@dataclass
+class Fetched:
+    """What a script's request was answered with. ``url`` is where the redirects ended."""
+
+    status: int
+    url: str
+    headers: HTTPHeaders
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body, as UTF-8."""
+        return self.body.decode(errors="replace")
+
+    def json(self) -> Any:
+        """The body, as JSON; ValueError where it is none."""
+        return json_text.loads(self.body)
 
 
 class Browser:
@@ -97,6 +120,63 @@ class Browser:
                 return page
             if answer.code == 303 or (answer.code in (301, 302) and method == "POST"):
                 method, body = "GET", None
+            url = target
+        raise BrowserError("too many redirects")
+
+    async def fetch(
+        self,
+        page: Page | str,
+        path: str = "",
+        *,
+        method: str = "",
+        fields: Mapping[str, str] | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Fetched:
+        """Do what a script of a page does with ``fetch()``, with the person's cookies.
+
+        Args:
+            page: the page, or its address.
+            path: what the script asks for, absolute or as seen from the page.
+            method: GET, or POST where something is sent, if empty.
+            fields: sent as a form.
+            json: sent as JSON.
+            headers: what the script says beside that.
+
+        Raises:
+            BrowserError: where a script would get no answer: another origin, or nobody there.
+        """
+        home = page.url if isinstance(page, Page) else page
+        source = Source(home, page.referrer_policy if isinstance(page, Page) else "")
+        url = urljoin(home, path)
+        body: str | None = None
+        sent = {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+        if fields is not None:
+            body = urlencode(fields)
+            sent["Content-Type"] = "application/x-www-form-urlencoded;charset=UTF-8"
+        elif json is not None:
+            body = json_text.dumps(json, ensure_ascii=False)
+            sent["Content-Type"] = "application/json"
+        method = method or ("GET" if body is None else "POST")
+        if method in ("POST", "PUT", "PATCH"):
+            body = body or ""
+        sent |= dict(headers or {})
+        for _ in range(REDIRECTS + 1):
+            if origin_of(url) != origin_of(home):
+                raise BrowserError("a script cannot read a page elsewhere")
+            sent["Sec-Fetch-Site"] = source.site(url)
+            if referer := source.referer(url):
+                sent["Referer"] = referer
+            sent.pop("Origin", None)
+            if method not in ("GET", "HEAD"):
+                sent["Origin"] = source.origin(url)
+            answer, _ = await self.request(method, url, body=body, headers=sent)
+            target = self.target(answer)
+            if target is None:
+                return Fetched(answer.code, url, answer.headers, answer.body)
+            if answer.code == 303 or (answer.code in (301, 302) and method == "POST"):
+                method, body = "GET", None
+                sent.pop("Content-Type", None)
             url = target
         raise BrowserError("too many redirects")
 
@@ -181,7 +261,7 @@ class Browser:
             sent = {name: text for name, text in sent.items() if not name.startswith("Sec-")}
         if cookies := self.jar.header(url):
             sent["Cookie"] = cookies
-        if body is not None:
+        if body is not None and method == "POST":
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
         parts = urlsplit(url)
         if self._simulator.is_self(parts.netloc):
@@ -198,6 +278,7 @@ class Browser:
             connect_timeout=SECONDS,
             request_timeout=SECONDS,
             decompress_response=True,
+            allow_nonstandard_methods=True,  # a script may say DELETE with a body
         )
         if self._client is None:
             self._client = SimpleAsyncHTTPClient(

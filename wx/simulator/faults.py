@@ -145,6 +145,11 @@ class Faults:
         for token in self._world.tokens.values():
             token.dead = token.dead or errcode
 
+    def kill_js_tickets(self) -> None:
+        """Every JS ticket given so far signs nothing any more; the next one is a new one."""
+        for ticket in self._world.js_tickets.values():
+            ticket.dead = True
+
     def take(self, path: str) -> Fault | None:
         """The fault that this call of ``path`` meets; it is used up by that."""
         faults = self._faults.get(path) or self._faults.get(ANY)

@@ -1,13 +1,17 @@
 """A site's pages, changed so that they can be shown on the drawn phone's screen.
 
-Every address leads through the simulator, which fetches for the person who holds the phone;
-scripts, and all else that runs or loads by itself, are left out.
+Every address leads through the simulator, which fetches for the person who holds the phone; all
+that runs or loads by itself is left out, except the scripts of a site that may use the phone.
 """
 
 import re
 from html import escape
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
+
+if TYPE_CHECKING:
+    from wx.simulator.scripts import Scripts
 
 _LEFT_OUT = {"script", "iframe", "frame", "frameset", "object", "embed", "applet", "template"}
 _LINKS = {"stylesheet", "icon"}  # the only <link> relations that are kept
@@ -22,6 +26,14 @@ _REFRESH = re.compile(r"\s*(\d+)\s*[;,]\s*url\s*=\s*['\"]?([^'\"]*)", re.IGNOREC
 _CSS_ADDRESS = re.compile(
     r"""(url\(\s*)(["']?)([^"')]+)(["']?\s*\))|(@import\s+)(["'])([^"']+)(["'])""", re.IGNORECASE
 )
+
+
+def path_of(url: str) -> str:
+    """What of an address comes after scheme and host; empty where it is none."""
+    try:
+        return urlsplit(url)._replace(scheme="", netloc="").geturl()
+    except ValueError:
+        return ""
 
 
 class Frame:
@@ -51,9 +63,9 @@ class Frame:
         scheme, _, rest = uri.removeprefix(self.prefix).partition("/")
         return f"{scheme}://{rest}"
 
-    def html(self, text: str, *, base: str) -> str:
-        """A page of the address ``base``, ready for the screen."""
-        rewriter = _Rewriter(self, base)
+    def html(self, text: str, *, base: str, scripts: "Scripts | None" = None) -> str:
+        """A page of the address ``base``, ready for the screen; without ``scripts`` none runs."""
+        rewriter = _Rewriter(self, base, scripts)
         rewriter.feed(text)
         rewriter.close()
         return "".join(rewriter.pieces)
@@ -73,15 +85,22 @@ class Frame:
 
 
 class _Rewriter(HTMLParser):
-    def __init__(self, frame: Frame, base: str) -> None:
+    def __init__(self, frame: Frame, base: str, scripts: "Scripts | None") -> None:
         super().__init__(convert_charrefs=False)
         self.pieces: list[str] = []
         self._frame = frame
         self._base = base
+        self._scripts = scripts
+        self._left_out = _LEFT_OUT - {"template"} if scripts else _LEFT_OUT
+        self._waits = scripts is not None  # for the place of the script before all others
         self._outside: list[str] = []  # the open elements that are left out
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _LEFT_OUT or self._outside:
+        if self._waits and tag not in ("html", "head"):
+            self._put_first()
+        if tag in self._left_out or self._outside:
+            if tag == "script" and not self._outside:
+                self._script({name: value or "" for name, value in attrs})
             if tag not in _VOID:
                 self._outside.append(tag)
             return
@@ -97,19 +116,21 @@ class _Rewriter(HTMLParser):
             self._meta(found)
             return
         self._write(tag, found)
+        if self._waits and tag == "head":
+            self._put_first()
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         before = len(self._outside)
         self.handle_starttag(tag, attrs)
         del self._outside[before:]
-        if not self._outside and tag not in _VOID and tag not in _LEFT_OUT:
+        if not self._outside and tag not in _VOID and tag not in self._left_out:
             self.pieces.append(f"</{tag}>")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in self._outside:
             while self._outside.pop() != tag:
                 pass
-        elif not self._outside and tag not in _LEFT_OUT and tag not in _VOID:
+        elif not self._outside and tag not in self._left_out and tag not in _VOID:
             self.pieces.append(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:
@@ -127,6 +148,23 @@ class _Rewriter(HTMLParser):
     def _keep(self, text: str) -> None:
         if not self._outside:
             self.pieces.append(text)
+
+    def _put_first(self) -> None:
+        assert self._scripts is not None
+        self._waits = False
+        self.pieces.append(self._scripts.first())
+
+    def _script(self, found: dict[str, str]) -> None:
+        """What is kept of a script: its address. What stands inside it never runs."""
+        if self._scripts is None or "src" not in found:
+            return
+        is_module = found.get("type", "").strip().lower() == "module"
+        address = self._scripts.address(
+            self._frame, found["src"], base=self._base, is_module=is_module
+        )
+        if address:
+            kind = ' type="module"' if is_module else ""
+            self.pieces.append(f'<script{kind} src="{escape(address)}"></script>')
 
     def _meta(self, found: dict[str, str]) -> None:
         refresh = _REFRESH.match(found.get("content", ""))

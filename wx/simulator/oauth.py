@@ -21,6 +21,7 @@ from wx.simulator.world import (
 
 AUTHORIZE = "/connect/oauth2/authorize"
 FRAGMENT = "wechat_redirect"
+PLACEHOLDER = "微信用户"  # the nickname that the platform gives in place of one that it keeps
 _ORDER = ["appid", "redirect_uri", "response_type", "scope", "state"]
 _EXTRAS = {"forcePopup", "forceSnapShot", "connect_redirect"}
 _STATE = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -91,7 +92,7 @@ def question_of(query: str, person: Person, *, app_id: str, hosts: list[str] | N
         target = urlsplit(unquote(raw["redirect_uri"]))
     except ValueError as error:
         raise BadLink(10003) from error
-    if target.scheme not in ("http", "https") or not _allowed(target.netloc, hosts):
+    if target.scheme not in ("http", "https") or not is_allowed(target.netloc, hosts):
         raise BadLink(10003)
     if raw["scope"] not in ("snsapi_base", "snsapi_userinfo"):
         raise BadLink(10005)
@@ -105,7 +106,8 @@ def is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
-def _allowed(netloc: str, hosts: list[str] | None) -> bool:
+def is_allowed(netloc: str, hosts: list[str] | None) -> bool:
+    """Whether a host, with or without its port, is among these; None allows the loopback ones."""
     host = urlsplit(f"//{netloc}").hostname or ""
     if "@" in netloc:
         return False
@@ -199,6 +201,7 @@ class Sns(Api):
         """What the exchange and the renewal have in common."""
         world = self.simulator.world
         world.user_tokens[token.value] = token
+        world.web_secrets |= {token.value, token.refresh}
         answer: dict[str, Any] = {
             "access_token": token.value,
             "expires_in": int(token.expires_at - world.clock.monotonic()),
@@ -274,15 +277,16 @@ class UserInfo(Sns):
         if token.scope != "snsapi_userinfo" or token.snapshot:
             raise Failure(48001)
         person, known = token.person, self.simulator.world.regions
+        nameless = self.simulator.world.placeholder_names
         return {
             "openid": person.openid,
-            "nickname": person.nickname,
+            "nickname": PLACEHOLDER if nameless else person.nickname,
             "sex": person.sex if known else 0,
             "language": person.language,
             "province": person.province if known else "",
             "city": person.city if known else "",
             "country": person.country if known else "",
-            "headimgurl": self.simulator.base_url + person.avatar,
+            "headimgurl": "" if nameless else self.simulator.base_url + person.avatar,
             "privilege": person.privilege,
             "unionid": person.unionid,
         }

@@ -1,9 +1,10 @@
 """One person's phone, without a screen: what the person does, as calls."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urljoin
 
-from wx.simulator import menu
+from wx.simulator import jssdk, menu
 from wx.simulator.browser import Browser
 from wx.simulator.page import Page
 from wx.simulator.referrer import Source
@@ -26,6 +27,7 @@ class Phone:
     def __init__(self, simulator: "Simulator", person: Person) -> None:
         self.person = person
         self.browser = Browser(simulator, person)
+        self._simulator = simulator
         self._world = simulator.world
 
     async def open(self, url: str) -> Page:
@@ -77,6 +79,37 @@ class Phone:
         if page.forms:
             page = await self.submit(page)
         return await self.agree(page) if asks_for_consent(page) else page
+
+    async def configure(self, page: Page | str, config: Mapping[str, object]) -> frozenset[str]:
+        """Give ``wx.config`` of a page this answer of its server; the calls that it may make.
+
+        Args:
+            page: the page, or its address.
+            config: appId, timestamp, nonceStr and signature, in any common spelling; all calls
+                are asked for where there is no jsApiList.
+
+        Raises:
+            JsError: what ``wx.error`` of the page would be told.
+        """
+        url = page.url if isinstance(page, Page) else page
+        return jssdk.configure(self._simulator, url, config)
+
+    async def pick_picture(
+        self, page: Page | str, config: Mapping[str, object], name: str = "lake"
+    ) -> str:
+        """Choose one of the phone's pictures on a page and upload it; the media id.
+
+        Args:
+            page: see :meth:`configure`, as for ``config``.
+            name: lake, cat, noodles or city.
+
+        Raises:
+            JsError: WeChat does not let the page.
+        """
+        allowed = await self.configure(page, config)
+        if "chooseImage" not in allowed:
+            raise jssdk.JsError("chooseImage:permission denied")
+        return jssdk.upload(self._simulator, name, allowed)
 
     async def follow(self) -> None:
         """Follow the account."""

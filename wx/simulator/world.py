@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wx.clock import Clock
-from wx.simulator import incoming
+from wx.simulator import incoming, samples
 from wx.simulator.template import SAMPLE, SUBSCRIPTIONS, TEMPLATES, Template
 
 CODE_SECONDS = 300  # platform document, 2.1
 USER_TOKEN_SECONDS = 7200  # 2.2
 REFRESH_TOKEN_SECONDS = 30 * 86400  # 2.3
+MEDIUM_SECONDS = 3 * 86400  # section 9
 # What an action of a person allows: so many custom messages, in so many seconds (4.4).
 ALLOWED = {
     "message": (5, 48 * 3600.0),
@@ -137,6 +138,27 @@ class AccessToken:
 
 
 @dataclass
+class JsTicket:
+    """What pages are signed with (section 8). ``dead``: it was ended before its time."""
+
+    value: str
+    expires_at: float
+    dead: bool = False
+
+
+@dataclass
+class Medium:
+    """A temporary medium (section 9). A video's ``body`` is never given, only its address."""
+
+    id: str
+    kind: str  # image, voice, video or thumb
+    body: bytes
+    content_type: str
+    created_at: float  # Unix seconds
+    expires_at: float
+
+
+@dataclass
 class Code:
     """What the authorize page gave for one visit (2.1)."""
 
@@ -199,10 +221,12 @@ class World:
     """
 
     token_seconds = 7200  # life of an access token (1.1)
+    js_ticket_seconds = 7200  # life of a JS ticket (section 8)
     overlap_seconds = 300  # how long a replaced access token still works (1.1)
     may_make_codes = True  # the account has the right to parametric codes (section 5)
     reports_location = False  # who opens the chat reports where they are, as the account may set
     regions = True  # give sex and region, which the platform has kept back since 2021 (2.4)
+    placeholder_names = False  # everybody's nickname is "微信用户", and nobody has an avatar
     dirty_nicknames = False  # raw control characters in JSON (section 0)
 
     def __init__(self, clock: Clock, app_id: str, app_secret: str, account_name: str) -> None:
@@ -218,6 +242,9 @@ class World:
         self.tokens: dict[str, AccessToken] = {}
         self.codes: dict[str, Code] = {}
         self.user_tokens: dict[str, UserToken] = {}
+        self.web_secrets: set[str] = set()  # each user token and refresh token that was ever given
+        self.js_tickets: dict[str, JsTicket] = {}  # each one that was ever given
+        self.media: dict[str, Medium] = {}
         self.pictures: dict[str, str] = {}  # of the media that people sent in: path by media id
         self.qr_codes: dict[str, QRCode] = {}  # by ticket
         self.menu: dict[str, Any] | None = None  # {"button": […]}, as the platform describes it
@@ -354,6 +381,10 @@ class World:
         message = Message(kind, text, self.clock.now(), mine=True, parts=known)
         if picture := known.get("picture", ""):
             message.picture = self.pictures[known["media_id"]] = picture
+        if media_id := known.get("media_id", ""):
+            self.add_medium(*samples.medium(kind, picture), media_id=media_id)
+        if thumb := known.get("thumb_media_id", ""):
+            self.add_medium(*samples.medium("thumb", picture), media_id=thumb)
         self.allow(person, "message")
         self.deliver(person, message)
         fields = incoming.fields(kind, text, known, base_url=self.base_url)
@@ -380,6 +411,21 @@ class World:
         self.allow(person, "scan")
         self.event(person, "SCAN", EventKey=code.scene, Ticket=code.ticket)
         return "chat"
+
+    def add_medium(
+        self, kind: str, body: bytes, content_type: str, *, media_id: str = ""
+    ) -> Medium:
+        """Keep a medium for three days; a new media id is made up where none is given."""
+        expires_at = self.clock.monotonic() + MEDIUM_SECONDS
+        made = media_id or secrets.token_urlsafe(48)
+        medium = Medium(made, kind, body, content_type, self.clock.now(), expires_at)
+        self.media[medium.id] = medium
+        return medium
+
+    def revoke_web_tokens(self, person: Person) -> None:
+        """The person's web tokens and their refresh tokens work no more, as if never given."""
+        for token in [one for one in self.user_tokens.values() if one.person is person]:
+            del self.user_tokens[token.value]
 
     def picture(self, media_id: str) -> str:
         """The path of the picture that stands for a medium: the one sent in, or any."""

@@ -1,4 +1,4 @@
-"""Accounts: who can log in."""
+"""Accounts: who can log in, and who can only be reached."""
 
 import sqlite3
 import unicodedata
@@ -12,7 +12,7 @@ def folded(name: str) -> str:
 
 
 def add(conn: sqlite3.Connection, name: str, password: str, *, admin: bool, now: float) -> Account:
-    """Keep a new account. ``password`` is an Argon2id string.
+    """Keep a new account. ``password`` is an Argon2id string, or "" where nobody signs in as it.
 
     Raises:
         sqlite3.IntegrityError: the name is taken, in whatever case.

@@ -33,6 +33,12 @@ def add(
     return row and _api_key(row)
 
 
+def find(conn: sqlite3.Connection, api_key_id: int) -> ApiKey | None:
+    """The key with this number, also one that is over."""
+    row = conn.execute("SELECT * FROM api_keys WHERE id = ?", (api_key_id,)).fetchone()
+    return row and _api_key(row)
+
+
 def find_by_digest(conn: sqlite3.Connection, digest: bytes) -> ApiKey | None:
     """The key with this digest, also one that is over."""
     row = conn.execute("SELECT * FROM api_keys WHERE digest = ?", (digest,)).fetchone()

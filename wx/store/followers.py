@@ -183,7 +183,7 @@ def mark_profile(conn: sqlite3.Connection, app_id: str, profile: Profile, *, now
                   city     = coalesce(nullif(?, ''), city),
                   country  = coalesce(nullif(?, ''), country),
                   avatar   = coalesce(nullif(?, ''), avatar),
-                  privilege = ?,
+                  privilege = coalesce(nullif(?, '[]'), privilege),
                   read_at  = ?
             WHERE app_id = ? AND openid = ?""",
         (
@@ -241,6 +241,20 @@ def purge(conn: sqlite3.Connection, *, ended_before: float) -> int:
         """DELETE FROM subscriptions
             WHERE follower_id NOT IN (SELECT id FROM followers
                                        WHERE openid NOT LIKE 'forgotten:%')"""
+    )
+    conn.execute(  # their files are swept, as belonging to nobody
+        """DELETE FROM pictures
+            WHERE follower_id NOT IN (SELECT id FROM followers
+                                       WHERE openid NOT LIKE 'forgotten:%')"""
+    )
+    conn.execute(
+        """UPDATE scan_logins SET follower_id = NULL
+            WHERE follower_id NOT IN (SELECT id FROM followers
+                                       WHERE openid NOT LIKE 'forgotten:%')"""
+    )
+    conn.execute(
+        """DELETE FROM authorizations
+            WHERE (SELECT openid FROM followers WHERE id = follower_id) LIKE 'forgotten:%'"""
     )
     return forgotten + deleted
 

@@ -17,9 +17,9 @@ def add(conn: sqlite3.Connection, invite: Invite, *, secret: bytes) -> None:
     }
     conn.execute(
         """INSERT INTO invites (id, secret_digest, account_id, session, app_id, number, state,
-                                replace, created_at, expires_at, network, browser)
+                                replace, created_at, expires_at, network, browser, api_key_id)
            VALUES (:id, :secret, :account_id, :session, :app_id, :number, :state,
-                   :replace, :created_at, :expires_at, :network, :browser)""",
+                   :replace, :created_at, :expires_at, :network, :browser, :api_key_id)""",
         values,
     )
 
@@ -33,6 +33,16 @@ def find_by_secret(conn: sqlite3.Connection, secret: bytes) -> Invite | None:
     """The invite whose secret has this digest."""
     return _invite(
         conn.execute("SELECT * FROM invites WHERE secret_digest = ?", (secret,)).fetchone()
+    )
+
+
+def find_by_view(conn: sqlite3.Connection, view: bytes) -> Invite | None:
+    """The program's invite that what has this digest is for following."""
+    # Where a browser asked, the same column is about its session: that follows nothing elsewhere.
+    return _invite(
+        conn.execute(
+            "SELECT * FROM invites WHERE session = ? AND api_key_id IS NOT NULL", (view,)
+        ).fetchone()
     )
 
 
@@ -139,4 +149,5 @@ def _invite(row: sqlite3.Row | None) -> Invite | None:
         confirm_state=row["confirm_state"],
         confirm_until=row["confirm_until"] or 0,
         confirm_tries=row["confirm_tries"],
+        api_key_id=row["api_key_id"],
     )

@@ -1,11 +1,14 @@
-"""The verb ``account``: makes accounts, lists and changes them, beside a running server too."""
+"""The verb ``account``: makes accounts, lists and changes them, and reads anew who is behind them;
+beside a running server too."""
 
 import argparse
 import asyncio
 import getpass
+import logging
 import sys
 from typing import TYPE_CHECKING
 
+from wx import logs
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import Refused, WrongUse
@@ -13,6 +16,7 @@ from wx.verbs import flags
 
 if TYPE_CHECKING:
     from wx.model import Account
+    from wx.service.authorization import Refreshed
 
 HELP = "manage accounts"
 
@@ -21,8 +25,8 @@ def add_words(parser: argparse.ArgumentParser) -> None:
     """Its own words."""
     parser.add_argument(
         "action",
-        choices=["add", "list", "passwd", "disable", "enable"],
-        metavar="add|list|passwd|disable|enable",
+        choices=["add", "list", "passwd", "disable", "enable", "refresh"],
+        metavar="add|list|passwd|disable|enable|refresh",
     )
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument("--admin", action="store_true", help="with add: an administrator")
@@ -36,10 +40,12 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         WrongUse: the words do not fit together.
-        Refused: the password or the account cannot be.
+        Refused: the password or the account cannot be, or there is no profile to be had.
     """
     if (options.name is None) != (options.action == "list"):
         raise WrongUse("account list takes no NAME, the others take one")
+    if options.action == "refresh":
+        return asyncio.run(_refresh(flags.sources(options).config(), options.name))
     configuration = flags.sources(options).config(complete=False)
     password = ""
     if options.action in ("add", "passwd"):
@@ -78,9 +84,56 @@ async def _work(configuration: Config, options: argparse.Namespace, password: st
     return 0
 
 
+async def _refresh(configuration: Config, name: str) -> int:
+    """Read the profile of whoever is behind an account, and say what has changed."""
+    from wx.service.authorization import Authorizations
+    from wx.service.background import Background
+    from wx.store import database, server_key
+    from wx.store.database import Database
+    from wx.wechat.oauth import OAuth
+    from wx.wechat.transport import Transport
+
+    logs.set_up(secrets=flags.secrets(configuration), level=logging.WARNING)
+    async with await Database.open(configuration.data_dir / database.FILE) as store:
+        key = await asyncio.to_thread(server_key.load, configuration.data_dir)
+        transport = Transport(configuration.api_base, connections=1)
+        oauth = OAuth(
+            transport,
+            transport,
+            app_id=configuration.app_id,
+            app_secret=configuration.app_secret,
+        )
+        authorizations = Authorizations(store, Clock(), configuration, oauth, Background(), key=key)
+        try:
+            account, refreshed = await authorizations.refresh_account(name)
+        finally:
+            await authorizations.close()
+            transport.close()
+    print(f"account {account.name}: {_changes(refreshed)}")
+    return 0
+
+
+def _changes(refreshed: "Refreshed") -> str:
+    """What is another one now; addresses and numbers that say nothing to a person without both."""
+    before, after = refreshed.before, refreshed.after
+    changes = []
+    if after.nickname != before.nickname:
+        was = f", was {before.nickname}" if before.nickname else ""
+        changes.append(f"nickname {after.nickname}{was}")
+    for name in ("avatar", "sex", "country", "province", "city", "privilege", "unionid"):
+        if getattr(after, name) != getattr(before, name):
+            changes.append(f"new {name}")
+    return "; ".join(changes) or "nothing has changed"
+
+
 def _print(rows: "list[Account]") -> None:
     for row in rows:
-        marks = [mark for mark, on in (("admin", row.admin), ("disabled", row.disabled_at)) if on]
+        told = {
+            "admin": row.admin,
+            "no password": not row.password,
+            "disabled": row.disabled_at is not None,
+        }
+        marks = [mark for mark, on in told.items() if on]
         print(row.name + (f" ({', '.join(marks)})" if marks else ""))
     if not rows:
         print("no accounts yet; make one with: wxbind account add NAME", file=sys.stderr)

@@ -21,7 +21,11 @@ def add_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["add", "list", "revoke"], metavar="add|list|revoke")
     parser.add_argument("name", nargs="?", metavar="NAME")
     parser.add_argument(
-        "--scope", nargs="+", action="extend", metavar="SCOPE", help="with add: what it may do"
+        "--scope",
+        nargs="+",
+        action="extend",
+        metavar="SCOPE",
+        help="with add: what it may do; invites:write is as strong as signing in",
     )
     parser.add_argument(
         "--to", metavar="ACCOUNT", help="with add: the only account that it reaches"
@@ -61,7 +65,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 async def _work(configuration: Config, options: argparse.Namespace) -> int:
-    from wx.service.api_keys import ApiKeys
+    from wx.service.api_keys import INVITES, ApiKeys
     from wx.store import accounts, database
     from wx.store.database import Database
 
@@ -83,6 +87,12 @@ async def _work(configuration: Config, options: argparse.Namespace) -> int:
             # The key alone on standard output: KEY=$(wxbind key add …) takes it.
             print(made)
             print(f"key {options.name} added; it is shown this once", file=sys.stderr)
+            if INVITES in options.scope and not options.to:
+                print(
+                    "whoever has it can bind a WeChat to any account that is not bound yet, and so"
+                    " sign in as it",
+                    file=sys.stderr,
+                )
     return 0
 
 

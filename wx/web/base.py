@@ -25,6 +25,7 @@ from wx.errors import Refused, StorageUnavailable
 from wx.logs import where
 from wx.model import Account, Browser, Session
 from wx.service.services import Services
+from wx.service.sessions import SignedIn
 from wx.web import client
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ LANGUAGES = ("zh", "en")
 # What a page that leads on may lead on to: pages of ours, by name. Never by an address, which could
 # be anybody's.
 PAGES = {"bind": "/bind", "pictures": "/pictures"}
+START = "bind"  # the one for those who wished for none
 ANY = r"(?s).*"  # what :func:`one` takes for a text that people type
 _YEAR = 365 * 86400
 
@@ -328,6 +330,18 @@ class Base(RequestHandler):
             samesite="Lax",
         )
 
+    def own_cookie(self, name: str) -> str:
+        """What :meth:`set_own_cookie` set; "" if there is none."""
+        return self.get_cookie(self.cookie_name(name), "") or ""
+
+    def keep_session(self, signed_in: SignedIn) -> None:
+        """This browser is signed in from now on."""
+        sessions = self.services.sessions
+        self.set_own_cookie("session", signed_in.cookie, seconds=sessions.seconds)
+        self.set_own_cookie("device", signed_in.device, seconds=sessions.device_seconds)
+        # Whoever knew the XSRF token of the visitor must not know that of the account.
+        self.clear_own_cookie("xsrf")
+
     # Language
 
     def get_user_locale(self) -> locale.Locale:
@@ -355,12 +369,30 @@ class Base(RequestHandler):
         namespace |= {
             "site_name": self.config.site_name,
             "lang": language,
-            "switch_url": f"{self.page}?lang={other}" if self.page else None,
+            "switch_url": _with(self.page, f"lang={other}") if self.page else None,
             "account": self.account,
             "demo_phone": None,
             "when": when,
         }
         return namespace
+
+    def wished(self, *, body: bool = False) -> str:
+        """The name of the page to lead on to, as ``to`` says: one of :data:`PAGES`.
+
+        Args:
+            body: a form says it, and not the address.
+
+        Raises:
+            Refused: 400, no page that is answered here has that name.
+        """
+        arguments = self.request.body_arguments if body else self.request.query_arguments
+        if "to" not in arguments:
+            return START
+        name = one(self.request, "to", ANY, body=body)
+        # A page that has a setting is nothing while that is off.
+        if name not in PAGES or not getattr(self.config, name, True):
+            raise Refused(400, "unknown-page", "This link names a page that is not here.")
+        return name
 
     # Saying no
 
@@ -453,7 +485,8 @@ class Page(Base):
         if self._finished or self.session:
             return
         if self.request.method == "GET" and not self.wants_json():
-            self.redirect("/login", status=303)
+            names = [name for name, path in PAGES.items() if path == self.request.path]
+            self.redirect(lead("/login", *names), status=303)
             return
         raise Refused(401, "signed-out", _MESSAGES[401])
 
@@ -485,6 +518,9 @@ class Static(StaticFileHandler):
         if "v" not in self.request.query_arguments:
             # A module that another one imports has no version in its address: ask each time.
             self.set_header("Cache-Control", "no-cache")
+        if path == "avatar.svg":
+            # Whom a program's code has bound is shown by pages elsewhere, too.
+            self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
 
     def prepare(self) -> None:
         site = cast(Site, self.application)
@@ -501,6 +537,15 @@ class Static(StaticFileHandler):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.finish(f"{status_code}\n")
+
+
+def lead(path: str, to: str = START) -> str:
+    """The address of a page of ours that leads on to the page of this name."""
+    return path if to == START else _with(path, f"to={to}")
+
+
+def _with(address: str, argument: str) -> str:
+    return f"{address}{'&' if '?' in address else '?'}{argument}"
 
 
 def one(request: HTTPServerRequest, name: str, pattern: str, *, body: bool = False) -> str:

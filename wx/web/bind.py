@@ -259,14 +259,22 @@ class InvitePicture(Page):
 
     async def get(self, invite_id: str) -> None:
         session, _ = self.signed_in()
-        view = await self.services.invites.view(invite_id, session)
-        route = one(self.request, "route", f"{OAUTH}|{SCAN}")
-        scan = "" if route == OAUTH else await self.services.codes.of(view)
-        if route == SCAN and not scan and view.state.open:
-            # The page says "scan to follow": the other route's code would do something else.
-            raise Refused(503, "no-picture", "There is no code to scan at the moment.")
-        self.set_header("Content-Type", "image/svg+xml")
-        self.finish(await qr.svg(scan or link_of(self, view)))
+        await picture(self, await self.services.invites.view(invite_id, session))
+
+
+async def picture(handler: Base, view: View) -> None:
+    """Answer with an invite's code, of the route that is asked for.
+
+    Raises:
+        Refused: 503, there is no code of that route.
+    """
+    route = one(handler.request, "route", f"{OAUTH}|{SCAN}")
+    scan = "" if route == OAUTH else await handler.services.codes.of(view)
+    if route == SCAN and not scan and view.state.open:
+        # The page says "scan to follow": the other route's code would do something else.
+        raise Refused(503, "no-picture", "There is no code to scan at the moment.")
+    handler.set_header("Content-Type", "image/svg+xml")
+    handler.finish(await qr.svg(scan or link_of(handler, view)))
 
 
 class Confirm(Form):

@@ -10,8 +10,9 @@ from tornado.web import HTTPError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from wx.errors import Refused, StorageUnavailable
-from wx.model import Account, Session
+from wx.model import Account
 from wx.service import outbox
+from wx.service.hub import SESSION
 from wx.service.invites import View
 from wx.web import bind, client, notice
 from wx.web.base import Base
@@ -30,6 +31,7 @@ class Live(WebSocketHandler, Base):
     """
 
     topic = ""
+    kind = SESSION  # what it is let in by, and ends with
     key = b""
     peer = ""
     pause = 0.0  # seconds between two frames: what changes meanwhile is one frame
@@ -37,7 +39,25 @@ class Live(WebSocketHandler, Base):
     _news: object = None
     _writing: "asyncio.Task[None] | None" = None
 
-    async def find_topic(self, session: Session, account: Account) -> str:
+    def admits(self, origin: str, site: str) -> bool:
+        """Whether pages of this origin may listen; unless said otherwise, ours alone.
+
+        Args:
+            site: what the browser says of where the page is from, in the header Sec-Fetch-Site.
+        """
+        return origin == self.config.public_url and site == "same-origin"
+
+    async def admit_listener(self) -> bytes:
+        """The digest of what lets the page listen, and ends it; unless said otherwise, its session.
+
+        Raises:
+            Refused: nothing does.
+        """
+        if self.session is None or self.account is None:
+            raise Refused(403, "signed-out", "Your session is over. Please sign in again.")
+        return self.session.digest
+
+    async def find_topic(self) -> str:
         """What the page waits for.
 
         Raises:
@@ -57,20 +77,19 @@ class Live(WebSocketHandler, Base):
         await super().prepare()
         if self._finished:
             return
-        same_site = self.request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
-        if self.request.headers.get("Origin") != self.config.public_url or not same_site:
+        headers = self.request.headers
+        site = headers.get("Sec-Fetch-Site", "same-origin")
+        if not self.admits(headers.get("Origin", ""), site):
             raise HTTPError(403)
-        if self.session is None or self.account is None:
-            raise Refused(403, "signed-out", "Your session is over. Please sign in again.")
-        self.topic = await self.find_topic(self.session, self.account)
+        self.key = await self.admit_listener()
+        self.topic = await self.find_topic()
         self.peer = self.address
-        self.services.hub.admit(
-            session=self.session.digest, address=self.peer, near=client.near(self.peer)
-        )
+        self.services.hub.admit(key=self.key, address=self.peer, near=client.near(self.peer))
+
+    def check_origin(self, origin: str) -> bool:
+        return True  # the others were refused before the upgrade
 
     def open(self, *args: str, **kwargs: str) -> None:
-        assert self.session is not None
-        self.key = self.session.digest
         _ = self.locale  # looked up while there are headers
         # Or a frame right after another waits up to 40 ms for the browser's receipt of the first.
         self.set_nodelay(True)
@@ -138,9 +157,10 @@ class Live(WebSocketHandler, Base):
 class LiveInvite(Live):
     """A page that waits for its invite."""
 
-    async def find_topic(self, session: Session, account: Account) -> str:
+    async def find_topic(self) -> str:
+        assert self.session is not None
         invite_id: str = self.path_args[0]
-        await self.services.invites.view(invite_id, session)
+        await self.services.invites.view(invite_id, self.session)
         return invite_id
 
     async def frame(self, news: object) -> dict[str, Any]:
@@ -156,9 +176,10 @@ class LiveNotices(Live):
     pause = 0.1
     _owner: Account
 
-    async def find_topic(self, session: Session, account: Account) -> str:
-        self._owner = account
-        return outbox.topic(account.id)
+    async def find_topic(self) -> str:
+        assert self.account is not None
+        self._owner = self.account
+        return outbox.topic(self.account.id)
 
     async def frame(self, news: object) -> dict[str, Any]:
         assert self.session is not None

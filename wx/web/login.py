@@ -1,23 +1,42 @@
 """Signing in and out."""
 
+import contextlib
+from typing import Any
+
 from wx.errors import Refused
-from wx.web.base import ANY, Base, Page, one
+from wx.web.base import ANY, PAGES, START, Base, Page, lead, one
 
 _STALE = "This page was open for too long. Please try again."
 
 
 class Login(Base):
-    """The form, and what it sends."""
+    """The form, and what it sends. It leads on to the page that was wished for, by name."""
 
     page = "/login"
+    _to = START
 
-    def get(self) -> None:
+    async def get(self) -> None:
+        self._wish(self.wished())
         if self.session:
-            self.redirect("/bind", status=303)
+            self.redirect(PAGES[self._to], status=303)
             return
-        self.render("login.html", error=None, username="")
+        await self._show()
+
+    def _wish(self, to: str) -> None:
+        self._to, self.page = to, lead("/login", to)
+
+    def get_template_namespace(self) -> dict[str, Any]:
+        enter = lead("/enter", self._to) if self.inside_wechat else None
+        return super().get_template_namespace() | {"to": self._to, "enter_url": enter}
+
+    async def _show(self, error: str | None = None) -> None:
+        # Whoever is inside WeChat cannot scan their own screen.
+        scan_login = not self.inside_wechat and await self.services.scan_logins.offered()
+        # The name is not repeated, so that the answer's bytes tell nothing about it.
+        self.render("login.html", error=error, username="", scan_login=scan_login)
 
     async def post(self) -> None:
+        self._wish(self.wished(body=True))
         name = one(self.request, "username", ANY, body=True)
         password = one(self.request, "password", ANY, body=True)
         try:
@@ -26,26 +45,26 @@ class Login(Base):
                 password,
                 address=self.address,
                 browser=self.browser,
-                device=self.get_cookie(self.cookie_name("device"), "") or "",
-                previous=self.get_cookie(self.cookie_name("session"), "") or "",
+                device=self.own_cookie("device"),
+                previous=self.own_cookie("session"),
             )
         except Refused as refusal:
-            # The name is not repeated, so that the answer's bytes tell nothing about it.
-            self.render("login.html", error=self.refuse(refusal), username="")
+            await self._show(self.refuse(refusal))
             return
-        sessions = self.services.sessions
-        self.set_own_cookie("session", signed_in.cookie, seconds=sessions.seconds)
-        self.set_own_cookie("device", signed_in.device, seconds=sessions.device_seconds)
-        # Whoever knew the XSRF token of the visitor must not know that of the account.
-        self.clear_own_cookie("xsrf")
-        self.redirect("/bind", status=303)
+        self.keep_session(signed_in)
+        self.redirect(PAGES[self._to], status=303)
 
     def finish_error(self, status: int, code: str, sentence: str) -> None:
         if status != 403 or self.wants_json():
             super().finish_error(status, code, sentence)
             return
         # The form stood open while another tab signed in or out, so its token is an old one.
-        self.finish(self.render_string("login.html", error=self.say(_STALE), username=""))
+        with contextlib.suppress(Refused):
+            self._wish(self.wished(body=True))
+        page = self.render_string(
+            "login.html", error=self.say(_STALE), username="", scan_login=False
+        )
+        self.finish(page)
 
 
 class Logout(Page):

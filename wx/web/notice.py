@@ -51,7 +51,6 @@ _LINK = re.compile(r"https?://(?:(?![<>\"'`])[!-~]){1,2000}", re.IGNORECASE)
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _STATE = r"[0-9A-Za-z]{43}"
 _CODE = r"[0-9A-Za-z_-]{1,256}"
-_PURPOSES = ("Sec-Purpose", "Purpose", "X-Moz")  # of a request that a browser makes by itself
 _FINAL = ("not-yours", "risky")  # refusals that another try does not change
 
 
@@ -145,19 +144,19 @@ class Whole(PhonePage):
             self.render("notice.html", page=None, address=self.config.public_url + self.page)
             return
         self._retry = self.page
-        if self._looks_ahead():
+        if self.looks_ahead():
             raise HTTPError(403)
         if came_back:
             await self._prove(secret, page.openid)
             return
-        address, visit = self.services.readers.begin(secret, self._own_cookie("visit"))
+        address, visit = self.services.readers.begin(secret, self.own_cookie("visit"))
         self.set_own_cookie("visit", visit, seconds=VISIT_SECONDS)
         self.redirect(address)
 
     def _may_read(self, page: outbox.Page) -> bool:
         if self.account is not None and self.account.id == page.account_id:
             return True
-        proof = self._own_cookie("reader")
+        proof = self.own_cookie("reader")
         return self.inside_wechat and self.services.readers.knows(proof, page.openid)
 
     async def _prove(self, secret: str, openid: str) -> None:
@@ -166,20 +165,12 @@ class Whole(PhonePage):
         proof = await self.services.readers.prove(
             secret,
             openid,
-            visit=self._own_cookie("visit"),
+            visit=self.own_cookie("visit"),
             state=one(self.request, "state", _STATE),
             code=one(self.request, "code", _CODE),
         )
         self.set_own_cookie("reader", proof, seconds=reader.READER_SECONDS)
         self.redirect(self.page, status=303)
-
-    def _own_cookie(self, name: str) -> str:
-        return self.get_cookie(self.cookie_name(name), "") or ""
-
-    def _looks_ahead(self) -> bool:
-        """Whether nobody has opened the page yet: a code would be used up for nothing."""
-        said = (self.request.headers.get(name, "") for name in _PURPOSES)
-        return any("prefetch" in one.lower() for one in said)
 
     def retry_url(self, code: str) -> str | None:
         return None if code in _FINAL else self._retry

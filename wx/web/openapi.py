@@ -8,6 +8,7 @@ from wx import __version__
 from wx.model import NoticeState
 from wx.service.api_keys import SCOPES
 from wx.service.draft import FIELDS, TEXT_CHARACTERS, URL_CHARACTERS, WISHES
+from wx.service.jssdk import URL_CHARACTERS as URL_CHARACTERS_OF_PAGE
 from wx.service.outbox import RECIPIENTS
 from wx.service.reason import REASONS
 from wx.web.api import ApiHandler
@@ -16,18 +17,25 @@ from wx.web.outbox import IDEMPOTENCY, LISTED, MOST, NOTICE_ID
 # Every code that an error under /api/v1 may have: its status, and what it means.
 ERRORS: dict[str, tuple[int, str]] = {
     "bad-request": (400, "the request is not of the form that is described here"),
+    "bad-name": (400, "a name has 1 to 64 letters, digits and . _ @ + - after the first"),
     "no-key": (401, "no API key came with the request"),
     "bad-key": (401, "there is no such API key, or it is over"),
     "missing-scope": (403, "the key lacks the scope that is named in `scope`"),
     "not-allowed": (403, "the key is for one account; who it does not reach is in `accounts`"),
     "template-not-allowed": (403, "the template is not one that programs may use"),
     "forbidden": (403, "the request comes from a page of another site"),
+    "wrong-digits": (403, "these are not the phone's digits; `tries_left` says how often to try"),
     "not-found": (404, "there is no such address"),
     "unknown-account": (404, "an account is not known; all of them are named in `accounts`"),
     "unknown-notice": (404, "there is no such notice"),
+    "unknown-invite": (404, "the key has asked for no such invite"),
     "bad-method": (405, "the address does not take the method"),
     "not-bound": (409, "an account is bound to nobody; all of them are named in `accounts`"),
     "idempotency-mismatch": (409, "another notice came with this Idempotency-Key"),
+    "name-taken": (409, "there is an account of that name; `password` says of which kind"),
+    "already-bound": (409, "the account is bound, and may not be bound to another WeChat by this"),
+    "taken": (409, "the WeChat is bound to another account"),
+    "expired": (410, "no phone waits for its digits, or no longer"),
     "too-large": (413, "the body has more than 200 KiB"),
     "wrong-host": (421, "the server was asked by a name that is not its own"),
     "bad-recipients": (422, "a notice goes to 1 to 1,000 accounts, each by its name"),
@@ -39,9 +47,12 @@ ERRORS: dict[str, tuple[int, str]] = {
     "unknown-template": (422, "the WeChat account has no such template"),
     "too-many-requests": (429, "the key's minute is used up, or that of all keys together"),
     "too-many-notices": (429, "somebody has had a day's worth; all of them are in `accounts`"),
+    "too-many-codes": (429, "the account has had an hour's worth of codes"),
     "internal": (500, "something went wrong, and stands in the log"),
+    "platform-error": (502, "WeChat refused; its number is in `errcode`, and what to do in `hint`"),
     "unavailable": (503, "the server is being stopped"),
     "storage-unavailable": (503, "the database cannot be used just now"),
+    "platform-unavailable": (503, "WeChat cannot be reached, or a quota of its own is used up"),
 }
 EVERYWHERE = (
     *("bad-request", "bad-method", "too-large", "wrong-host", "internal", "unavailable"),
@@ -64,6 +75,7 @@ _NAME: dict[str, Any] = {"type": "string", "minLength": 1}
 _TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 _NO_TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _ID: dict[str, Any] = {"type": "string", "pattern": f"^{NOTICE_ID}$"}
+_INVITE_ID: dict[str, Any] = {"type": "string", "pattern": "^[0-9A-Za-z]{22}$"}
 _NUMBER: dict[str, Any] = {"type": "integer", "minimum": 0}
 _YES: dict[str, Any] = {"type": "boolean"}
 _NAMES: dict[str, Any] = {"type": "array", "items": _TEXT}
@@ -216,6 +228,49 @@ SCHEMAS: dict[str, Any] = {
         },
         needed=("account", "bound"),
     ),
+    "NewAccount": _object({"name": _told(_NAME, "Up to 64 characters")}),
+    "Account": _object({"account": _TEXT, "created_at": _TIME}),
+    "Wish": _object(
+        {
+            "account": _told(_NAME, "The name of the account that is to be bound"),
+            "browser": _told(_TEXT, "The person's User-Agent; their phone shows which browser"),
+            "address": _told(_TEXT, "Their IP address; their phone shows the network"),
+            "replace": _told(
+                {"type": "boolean", "default": False},
+                "The present binding may end by it; only of an account without a password",
+            ),
+            "fresh": _told(
+                {"type": "boolean", "default": False},
+                "End the code that is open, and make another",
+            ),
+        },
+        needed=("account",),
+    ),
+    "Invite": _object(
+        {
+            "account": _TEXT,
+            "id": _INVITE_ID,
+            "url": _told(_TEXT, "What the code holds"),
+            "link": _told(_TEXT, "What can be opened inside WeChat in place of scanning"),
+            "qr": _told(_TEXT, "The code as a picture, an SVG"),
+            "live": _told(_TEXT, "The WebSocket that tells how it stands, and each change"),
+            "state": _told(_TEXT, "Where a GET tells the same"),
+            "view": _told(_TEXT, "The secret in these three addresses; good for this code alone"),
+            "number": _told(_TEXT, "To be shown beside the code: the phone shows it too"),
+            "expires_in": _told(_NUMBER, "Seconds"),
+            "route": {"type": "string", "enum": ["oauth", "scan"]},
+        }
+    ),
+    "Digits": _object({"code": _told(_TEXT, "The six digits that the phone shows")}),
+    "Bound": _object({"state": {"type": "string", "enum": ["bound"]}}),
+    "JsConfig": _object(
+        {
+            "appId": _TEXT,
+            "timestamp": _told(_NUMBER, "Unix seconds"),
+            "nonceStr": _TEXT,
+            "signature": _TEXT,
+        }
+    ),
     "Error": _object(
         {
             "error": {
@@ -226,6 +281,9 @@ SCHEMAS: dict[str, Any] = {
                     "hint": _told(_TEXT, "What to do about it; may be empty"),
                     "field": _told(_TEXT, "The field or header that is wrong"),
                     "scope": _told(_TEXT, "The scope that is missing"),
+                    "errcode": _told({"type": ["integer", "null"]}, "WeChat's number"),
+                    "password": _told(_YES, "Whether that account has a password"),
+                    "tries_left": _NUMBER,
                     "accounts": _object(
                         dict.fromkeys(("unknown", "unbound", "not_allowed", "full"), _NAMES),
                         needed=(),
@@ -368,6 +426,63 @@ PATHS: dict[str, dict[str, Any]] = {
             answers={200: ("The binding, or `bound`: false", _ref("Binding"))},
             errors=("unknown-account",),
             parameters=[_parameter("path", "name", _TEXT, "The account's name")],
+        )
+    },
+    "/api/v1/accounts": {
+        "post": _operation(
+            "addAccount",
+            "Make an account without a password, that can be bound and reached and nothing else",
+            scope="accounts:write",
+            answers={201: ("Made", _ref("Account"))},
+            errors=("forbidden", "bad-name", "name-taken"),
+            requestBody={"required": True, "content": _json(_ref("NewAccount"))},
+        )
+    },
+    "/api/v1/invites": {
+        "post": _operation(
+            "openInvite",
+            "A code by which an account is bound; the open one where there is one",
+            scope="invites:write",
+            answers={201: ("What a page needs to show and to follow it", _ref("Invite"))},
+            errors=(
+                *("forbidden", "not-allowed", "unknown-account"),
+                *("already-bound", "too-many-codes"),
+            ),
+            requestBody={"required": True, "content": _json(_ref("Wish"))},
+        )
+    },
+    "/api/v1/invites/{id}/confirm": {
+        "post": _operation(
+            "confirmInvite",
+            "Pass on the digits from the phone, where bind_confirm is desktop",
+            scope="invites:write",
+            answers={200: ("Bound", _ref("Bound"))},
+            errors=(
+                *("forbidden", "wrong-digits", "unknown-invite"),
+                *("taken", "already-bound", "expired"),
+            ),
+            parameters=[_parameter("path", "id", _TEXT, "The invite's id")],
+            requestBody={"required": True, "content": _json(_ref("Digits"))},
+        )
+    },
+    "/api/v1/js-config": {
+        "get": _operation(
+            "getJsConfig",
+            "What a page gives to `wx.config`",
+            scope="js:read",
+            answers={200: ("For the page at `url`, and no other", _ref("JsConfig"))},
+            errors=("bad-url", "platform-error", "platform-unavailable"),
+            parameters=[
+                {
+                    **_parameter(
+                        "query",
+                        "url",
+                        {"type": "string", "maxLength": URL_CHARACTERS_OF_PAGE},
+                        "The page's `location.href`; what stands behind `#` is left out",
+                    ),
+                    "required": True,
+                }
+            ],
         )
     },
     "/api/v1/openapi.json": {

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from wx.service.invites import Question
 from wx.web.base import Base, one
 
+_PURPOSES = ("Sec-Purpose", "Purpose", "X-Moz")  # of a request that a browser makes by itself
+
 
 class PhonePage(Base):
     """A page for a phone, without a session; its errors are phone pages too."""
@@ -45,6 +47,11 @@ class PhonePage(Base):
     def set_phone_cookie(self, value: str) -> None:
         """Mark this browser as the phone that said yes, for a little longer than a code lives."""
         self.set_own_cookie("phone", value, seconds=self.config.invite_seconds + 300)
+
+    def looks_ahead(self) -> bool:
+        """Whether nobody has opened the page yet: a code would be used up for nothing."""
+        said = (self.request.headers.get(name, "") for name in _PURPOSES)
+        return any("prefetch" in one.lower() for one in said)
 
     def finish_error(self, status: int, code: str, sentence: str) -> None:
         if self.wants_json():

@@ -1,13 +1,14 @@
 """Platform calls that need the access token."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from wx.errors import PlatformError, Remedy
 from wx.wechat.access_token import AccessTokenKeeper
 from wx.wechat.transport import Transport
 
-_Send = Callable[[dict[str, str]], Awaitable[dict[str, Any]]]
+_T = TypeVar("_T")
+_Send = Callable[[dict[str, str]], Awaitable[_T]]
 
 
 class Client:
@@ -34,7 +35,15 @@ class Client:
         """
         return await self._call(lambda token: self._transport.post(path, token, body))
 
-    async def _call(self, send: _Send) -> dict[str, Any]:
+    async def download(self, path: str, params: Mapping[str, str]) -> bytes:
+        """GET ``path`` with ``params`` in the query; the bytes that it answers, whatever they are.
+
+        Raises:
+            PlatformError: no access token, no whole answer, or one that is JSON with an errcode.
+        """
+        return await self._call(lambda token: self._transport.download(path, {**params, **token}))
+
+    async def _call(self, send: _Send[_T]) -> _T:
         token = await _had(self._access_token.get())
         try:
             return await self._sent(send, token)
@@ -45,7 +54,7 @@ class Client:
         token = await _had(self._access_token.replace(token, refusal, errmsg))
         return await self._sent(send, token)
 
-    async def _sent(self, send: _Send, token: str) -> dict[str, Any]:
+    async def _sent(self, send: _Send[_T], token: str) -> _T:
         """The answer; the keeper hears of it if the platform took the access token."""
         found = await send({"access_token": token})
         self._access_token.accepted(token)

@@ -96,7 +96,7 @@ class OAuth:
         return True
 
     async def profile(self, grant: Grant) -> Profile:
-        """The user's profile (2.4).
+        """The user's profile (2.4); what the platform no longer gives is empty in it.
 
         Raises:
             PlatformError: 48001: the user was not asked for it; others as they come.
@@ -111,15 +111,16 @@ class OAuth:
         sex = reply.get("sex")
         privilege = reply.get("privilege")
         items = privilege if isinstance(privilege, list) else []
+        nickname, avatar = answer.portrait(reply)
         return Profile(
             openid=grant.openid,
             unionid=answer.name(reply.get("unionid")) or grant.unionid,
-            nickname=answer.name(reply.get("nickname")),
+            nickname=nickname,
             sex=sex if sex in (1, 2) and not isinstance(sex, bool) else 0,
             province=answer.name(reply.get("province")),
             city=answer.name(reply.get("city")),
             country=answer.name(reply.get("country")),
-            avatar=answer.clean(reply.get("headimgurl"), limit=1024),
+            avatar=avatar,
             privilege=[clean for item in items[:20] if (clean := answer.clean(item, limit=64))],
         )
 

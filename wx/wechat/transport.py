@@ -23,6 +23,8 @@ REQUEST_SECONDS = 10
 DEADLINE_SECONDS = 15  # the wait for a free connection included
 IDLE_SECONDS = 10  # after which a kept connection is not used again
 BODY_LIMIT = 1024 * 1024  # bytes
+ERROR_LIMIT = 64 * 1024  # bytes, of what may be an error where a file is asked for
+_BLANKS = b" \t\r\n\xef\xbb\xbf"
 
 
 class Transport:
@@ -31,10 +33,21 @@ class Transport:
     Args:
         base: the platform's API address.
         connections: how many calls may be under way at once; more wait for their turn.
+        body_limit: bytes of an answer. It is counted while it comes, whatever its head says.
+        patience: seconds that a call may take beyond those of an ordinary one.
     """
 
-    def __init__(self, base: str, *, connections: int) -> None:
+    def __init__(
+        self,
+        base: str,
+        *,
+        connections: int,
+        body_limit: int = BODY_LIMIT,
+        patience: float = 0.0,
+    ) -> None:
         self._base = base
+        self._body_limit = body_limit
+        self._patience = patience
         self._under_way: set[asyncio.Future[HTTPResponse]] = set()
         self._closed = False
         self._connections = connections
@@ -49,7 +62,22 @@ class Transport:
         Raises:
             PlatformError: no usable answer, or one with an errcode.
         """
-        return await self._call(path, params, method="GET")
+        return _read(await self._call(path, params, method="GET"), path=path)
+
+    async def download(self, path: str, params: Mapping[str, str]) -> bytes:
+        """GET ``path``; the bytes that it answers, whatever they are.
+
+        Raises:
+            PlatformError: no whole answer, or one that is JSON with an errcode (platform document,
+                9: with status 200, and under any type).
+        """
+        response = await self._call(path, params, method="GET")
+        if response.code != 200:
+            raise _status(response, path=path)
+        body = response.body
+        if body[:ERROR_LIMIT].lstrip(_BLANKS).startswith(b"{") and len(body) <= ERROR_LIMIT:
+            answer.read(body, path=path)
+        return body
 
     async def post(
         self, path: str, params: Mapping[str, str], body: Mapping[str, Any]
@@ -61,11 +89,11 @@ class Transport:
         """
         # Real UTF-8: some calls take \\u escapes literally (platform document, 0).
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        return await self._call(path, params, method="POST", body=content)
+        return _read(await self._call(path, params, method="POST", body=content), path=path)
 
     async def _call(
         self, path: str, params: Mapping[str, str], *, method: str, body: bytes | None = None
-    ) -> dict[str, Any]:
+    ) -> HTTPResponse:
         query = f"?{urlencode(params)}" if params else ""
         request = _Request(
             f"{self._base}{path}{query}",
@@ -73,7 +101,7 @@ class Transport:
             body=body,
             headers={"Content-Type": "application/json"} if body is not None else None,
             connect_timeout=CONNECT_SECONDS,
-            request_timeout=REQUEST_SECONDS,
+            request_timeout=REQUEST_SECONDS + self._patience,
             follow_redirects=False,
             decompress_response=False,
             ca_certs=self._authorities,
@@ -81,7 +109,7 @@ class Transport:
             prepare_curl_callback=_prepare,
         )
         try:
-            response = await self._fetch(request)
+            return await self._fetch(request)
         except TimeoutError:
             reason = "no answer in time"
         except HTTPClientError as error:
@@ -89,8 +117,6 @@ class Transport:
             reason = _reason(error)
         except ConnectionAbortedError:
             reason = "the server stops"
-        else:
-            return _read(response, path=path)
         raise PlatformError(Remedy.RETRY, None, reason, path=path, unsent=request.unsent)
 
     async def _fetch(self, request: "_Request") -> HTTPResponse:
@@ -100,12 +126,12 @@ class Transport:
         if self._client is None:
             # Not before the first call: it makes all its handles at once, 15 KiB each.
             self._client = _Curl(
-                force_instance=True, max_clients=self._connections, max_body_size=BODY_LIMIT
+                force_instance=True, max_clients=self._connections, max_body_size=self._body_limit
             )
         fetch = self._client.fetch(request, raise_error=False)
         self._under_way.add(fetch)
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
+            async with asyncio.timeout(DEADLINE_SECONDS + self._patience):
                 return await fetch
         except BaseException:
             # Whoever waited has gone: a call that has not begun must not go out later.
@@ -169,8 +195,12 @@ def _prepare(curl: pycurl.Curl) -> None:
 
 def _read(response: HTTPResponse, *, path: str) -> dict[str, Any]:
     if response.code != 200:
-        raise PlatformError(Remedy.RETRY, None, f"HTTP {response.code}", path=path)
+        raise _status(response, path=path)
     return answer.read(response.body, path=path)
+
+
+def _status(response: HTTPResponse, *, path: str) -> PlatformError:
+    return PlatformError(Remedy.RETRY, None, f"HTTP {response.code}", path=path)
 
 
 def _reason(error: HTTPClientError) -> str:

@@ -44,13 +44,14 @@ class Users:
         subscribe = reply.get("subscribe")
         if subscribe not in (0, 1, "0", "1"):
             raise PlatformError(Remedy.RETRY, None, "subscribe is missing or odd", path=path)
+        nickname, avatar = answer.portrait(reply)
         return UserInfo(
             following=subscribe in (1, "1"),
             language=_language(reply.get("language")),
             came_by=_word(reply.get("subscribe_scene")),
             unionid=answer.name(reply.get("unionid")),
-            nickname=answer.name(reply.get("nickname")),
-            avatar=answer.clean(reply.get("headimgurl"), limit=1024),
+            nickname=nickname,
+            avatar=avatar,
         )
 
 
