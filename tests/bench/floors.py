@@ -103,7 +103,15 @@ class LoginPage(BindPage):
     """The login page's own template."""
 
     def get(self) -> None:
-        self.render("login.html", error=None, username="", account=None)
+        self.render(
+            "login.html",
+            error=None,
+            username="",
+            account=None,
+            to="bind",
+            enter_url=None,
+            scan_login=False,
+        )
 
 
 class Values(dict[str, Any]):
