@@ -10,6 +10,7 @@ const OPEN = ["waiting", "scanned", "confirmed"];
 
 const scan = document.querySelector("[data-scan]");
 const find = (selector) => scan.querySelector(selector);
+const wish = document.querySelector("input[name=to]"); // the page to lead on to
 const wide = matchMedia("(min-width: 56rem)");
 let stop = () => {};
 let asking = false;
@@ -32,7 +33,7 @@ function start() {
     if (event.persisted) stop(); // a page that is kept for the way back must not stay connected
   });
   addEventListener("pageshow", (event) => {
-    if (event.persisted) location.reload();
+    if (event.persisted) startAgain();
   });
   fold();
 }
@@ -64,7 +65,7 @@ async function ask({ byHand = false, fresh = false } = {}) {
     });
     const said = await answer.json().catch(() => ({}));
     if (answer.status === 201) await show(said);
-    else if (answer.status === 409) location.reload(); // another tab has signed in
+    else if (answer.status === 409) startAgain(); // another tab has signed in
     else if (answer.status === 404) scan.hidden = true; // nobody is bound any more
     else set("failed", said.error?.message ?? "");
   } catch {
@@ -138,10 +139,21 @@ function enter(id) {
   entering = true;
   stop();
   const form = find("[data-enter]");
-  const to = document.querySelector("input[name=to]");
-  if (to) form.append(to.cloneNode());
+  form.append(wish.cloneNode());
   form.action = `/login/codes/${encodeURIComponent(id)}/enter`;
-  form.submit();
+  if (!navigator.locks) {
+    form.submit();
+    return;
+  }
+  // Two tabs in sight hear the yes at once. The lock is held until this page is gone.
+  navigator.locks.request("enter", { ifAvailable: true }, (lock) => {
+    if (!lock) {
+      setTimeout(startAgain, OTHER_TAB);
+      return null;
+    }
+    form.submit();
+    return new Promise(() => {});
+  });
 }
 
 /** Another tab went in: this browser is signed in here too. */
@@ -149,7 +161,12 @@ function follow() {
   if (entering) return;
   entering = true;
   stop();
-  location.reload();
+  startAgain();
+}
+
+/** Not by a reload: the page may be the answer to a form. */
+function startAgain() {
+  location.assign(`/login?to=${encodeURIComponent(wish.value)}`);
 }
 
 start();

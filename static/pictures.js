@@ -3,6 +3,7 @@
 
 const NEEDED = ["chooseImage", "uploadImage"];
 const AT_A_TIME = 9; // pictures, the most that WeChat lets people pick
+const GRACE = 2000; // ms in which a second configuration may be refused
 const PATIENCE = 20000; // ms for WeChat's script to load, and for what it says of this page
 
 const main = document.querySelector("main[data-page=pictures]");
@@ -12,6 +13,7 @@ const again = find("[data-again]");
 const bar = find("[data-bar]");
 const gallery = find("[data-gallery]");
 let busy = false;
+let configurations = 0;
 
 const word = (name, values = {}) =>
   find(`[data-word=${name}]`).textContent.replace(/\{(\w+)\}/g, (_, value) => String(values[value] ?? ""));
@@ -41,7 +43,11 @@ async function setUp() {
   say(word("connecting"));
   try {
     const [config] = await Promise.all([signature(), script(main.dataset.sdk)]);
-    await configured(config);
+    // What the server signs with may be over before its time; it hears of that only from here.
+    await configured(config).catch(async (error) => {
+      if (error.message !== word("signature")) throw error;
+      await configured(await signature("&again=1"));
+    });
   } catch (error) {
     say("");
     complain(error);
@@ -53,9 +59,9 @@ async function setUp() {
   mayChoose();
 }
 
-async function signature() {
+async function signature(more = "") {
   const page = location.href.split("#")[0];
-  const answer = await fetch(`/js-config?url=${encodeURIComponent(page)}`, {
+  const answer = await fetch(`/js-config?url=${encodeURIComponent(page)}${more}`, {
     headers: { Accept: "application/json" },
     credentials: "same-origin",
     cache: "no-store",
@@ -88,7 +94,9 @@ function configured({ appId, timestamp, nonceStr, signature }) {
   return inTime("config", (done, failed) => {
     wx.error(({ errMsg = "" } = {}) => failed(new Trouble(word(reason(errMsg)))));
     wx.config({ debug: false, appId, timestamp, nonceStr, signature, jsApiList: NEEDED });
-    wx.ready(done);
+    // After the first one, whatever came of it, WeChat's script calls back at once: only an error tells anything then.
+    const grace = configurations++ ? GRACE : 0;
+    wx.ready(() => setTimeout(done, grace));
   });
 }
 
@@ -143,7 +151,7 @@ const picked = () =>
   new Promise((done, failed) => {
     wx.chooseImage({
       count: Math.max(1, Math.min(AT_A_TIME, Number(main.dataset.most) - gallery.children.length)),
-      sizeType: ["original", "compressed"],
+      sizeType: ["compressed"],
       sourceType: ["album", "camera"],
       success: ({ localIds = [] }) => done([...localIds]),
       cancel: () => done([]),

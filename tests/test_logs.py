@@ -68,6 +68,7 @@ def test_an_ordinary_line_says_when_where_and_what():
         ("GET /b/Ab12 200", "GET /b/[secret] 200"),
         ("http://h/undo/Ab12?x=1", "http://h/undo/[secret]?x=1"),
         ("/live/Ab12", "/live/[secret]"),
+        ("/view/Ab12/live", "/view/[secret]/live"),
         ("Authorization: Bearer wx_abc/d+e=", "Authorization: Bearer [secret]"),
         ("authorization: bearer wx_abc", "authorization: bearer [secret]"),
         (f"key wx_{'aB3' * 14}x.", "key [secret]."),

@@ -6,6 +6,7 @@ import logging
 import pytest
 
 from tests.conftest import Ear
+from tests.service import scanning
 from tests.world import PASSWORD, World
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,13 @@ async def test_a_whole_life_leaves_no_secret_in_the_log(world: World, ear: Ear) 
     await desktop.post("/bind/test")
     await desktop.fetch(f"/callback?code={'c' * 32}&state={'s' * 43}")
     await desktop.fetch(f"/b/{'x' * 43}")
+    await desktop.fetch(f"/s/{'x' * 43}")
+    await desktop.fetch(f"/s/{'i' * 22}/{'x' * 43}")
+    await desktop.fetch(f"/not-me/{'i' * 22}/{'x' * 43}")
+    waiting = world.desktop()
+    await scanning.signed_in(world, waiting)
+    ends = await scanning.not_me(world)
+    await phone.submit(await phone.open(world.base + ends))
     await desktop.post("/bind/remove")
     await desktop.post("/logout")
     assert len(ear.lines) > 5

@@ -24,6 +24,17 @@ from wx import values
             "https://a.example,https://b.example:444",
             ("https://a.example", "https://b.example:444"),
         ),
+        (
+            values.origins,
+            [
+                *("https://A.example:443/", "http://a.example:80", "http://a.example:443"),
+                *("https://a.example:80", "https://[::1]:443", "https://a.example:4430"),
+            ],
+            (
+                *("https://a.example", "http://a.example", "http://a.example:443"),
+                *("https://a.example:80", "https://[::1]", "https://a.example:4430"),
+            ),
+        ),
         (values.path, "data", Path("data")),
         (values.picture, "", None),
         (values.notice_template, "T-1:thing1", values.NoticeTemplate("T-1", "thing1")),

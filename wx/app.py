@@ -269,7 +269,7 @@ class Server:
             outbox=outbox,
             readers=Readers(clock, visits, key=key),
             entries=Entries(
-                store, clock, config, visits, sessions, bindings, authorizations, key=key
+                store, clock, config, hub, visits, sessions, bindings, authorizations, key=key
             ),
             jssdk=JsSdk(js_ticket, clock, config),
             pictures=pictures,

@@ -144,8 +144,10 @@ def templates(value: object) -> tuple[str, ...]:
 
 
 def origins(value: object) -> tuple[str, ...]:
-    """A list of addresses as :func:`url` reads them."""
-    return tuple(url(item) for item in items(value))
+    """A list of addresses as :func:`url` reads them, each as browsers name it: without the port
+    that its scheme has anyway."""
+    found = [url(item) for item in items(value)]
+    return tuple(one.removesuffix(":443" if one.startswith("https:") else ":80") for one in found)
 
 
 def hosts(value: object) -> tuple[str, ...]:

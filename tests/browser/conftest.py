@@ -257,6 +257,6 @@ def assert_no_secret(log: Path, *planted: str) -> None:
     text = log.read_text(encoding="utf-8")
     found = [secret for secret in planted if secret in text]
     found += re.findall(
-        r"/(?:b|n|undo|live|view)/[0-9A-Za-z]{22,}|(?:code|state)=[0-9A-Za-z]{20,}", text
+        r"/(?:b|n|s|undo|not-me|live|view)/[0-9A-Za-z]{22,}|(?:code|state)=[0-9A-Za-z]{20,}", text
     )
     assert not found, found

@@ -74,6 +74,7 @@ class ScriptedSite:
         self.platform = platform
         self.keys = dict(keys)
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self._came = threading.Condition()
         self.lie: dict[str, str] = {}
         site = self
 
@@ -96,6 +97,18 @@ class ScriptedSite:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def note(self, method: str, path: str, headers: dict[str, str]) -> None:
+        """Remember a request."""
+        with self._came:
+            self.seen.append((method, path, headers))
+            self._came.notify_all()
+
+    def wait_for(self, paths: set[str], *, seconds: float = 10) -> None:
+        """Wait until each of these was asked for."""
+        with self._came:
+            came = self._came.wait_for(lambda: paths <= {path for _, path, _ in self.seen}, seconds)
+        assert came, f"{paths} were not asked for: {[path for _, path, _ in self.seen]}"
 
     def framed(self, path: str, person: str = "wang") -> str:
         """The screen of the drawn phone that shows a page of the site."""
@@ -175,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(PAGE.replace("<h1>Site", f"<h1>said {sent}"), "text/html")
 
     def _note(self) -> None:
-        self.owner.seen.append((self.command, self.path, dict(self.headers.items())))
+        self.owner.note(self.command, self.path, dict(self.headers.items()))
 
     def _answer(self, text: str, kind: str, *, status: int = 200, cookie: str = "") -> None:
         body = text.encode()

@@ -119,3 +119,108 @@ def test_who_is_not_bound_is_told_to_bind(
     assert_nothing_sticks_out(desk)
     desk.click("[data-bind-first]")
     desk.wait_for_url(f"{demo.site}/bind")
+
+
+def fault(demo: Demo, page: Page, **body: object) -> None:
+    """Make the platform go wrong."""
+    answer = page.request.post(f"{demo.phone}/admin/faults", data=body)
+    assert answer.ok, answer.text()
+
+
+@pytest.mark.console_may_say("410 (Gone)", "502 (Bad Gateway)", "404 (Not Found)")
+@pytest.mark.parametrize(("width", "language"), [(1280, "en-GB"), (390, "zh-CN")])
+def test_every_trouble_has_a_sentence_and_a_way_on(
+    oauth_demo: Demo, visitor: Visitor, picture: Picture, width: int, language: str
+) -> None:
+    demo = oauth_demo
+    desk, phone = visitor(), visitor(width=width, language=language)
+    bind(demo, desk, phone)
+    host = demo.site.removeprefix("http://")
+
+    fault(demo, phone, verb="answer", path="/cgi-bin/ticket/getticket", errcode=48001)
+    web = open_pictures(demo, phone)
+    trouble, again = web.locator("[data-trouble-text]"), web.locator("[data-again] button")
+    expect(trouble).to_contain_text("48001")
+    expect(web.locator("[data-choose]")).to_be_disabled()
+    picture(phone, f"pictures-no-ticket-{width}")
+
+    told = {"errMsg": "config:ok"}
+    phone.route("**/jssdk/config", lambda route: route.fulfill(json=told))
+    sentences = set()
+    for message, part in (
+        ("config:invalid signature", host),
+        ("config:invalid url domain", host),
+        ("config:the permission value is offline verifying", ""),
+        ("config:fail", ""),
+    ):
+        told["errMsg"] = message
+        phone.route("**/js-config*", signed)
+        web = open_pictures(demo, phone)
+        expect(trouble).to_be_visible()
+        expect(trouble).to_contain_text(part)
+        sentences.add(trouble.inner_text())
+        picture(phone, f"pictures-{message.split()[-1].replace(':', '-')}-{width}")
+        expect(again).to_be_visible()
+    assert len(sentences) == 4
+    phone.unroute("**/jssdk/config")
+    phone.unroute("**/js-config*")
+
+
+def signed(route: object) -> None:
+    """What the server would say, which has no JS ticket in these tests."""
+    config = {"appId": "wx", "timestamp": 1, "nonceStr": "n", "signature": "s"}
+    route.fulfill(json=config)  # type: ignore[attr-defined]
+
+
+@pytest.mark.console_may_say("410 (Gone)", "net::ERR_FAILED", "404 (Not Found)")
+def test_what_goes_wrong_on_the_way_is_told_and_what_was_sent_stays(
+    oauth_demo: Demo, visitor: Visitor, picture: Picture
+) -> None:
+    demo = oauth_demo
+    desk, phone = visitor(), visitor(language="en-GB")
+    bind(demo, desk, phone)
+    phone.route("**/open/js/*", lambda route: route.abort())
+    web = open_pictures(demo, phone)
+    trouble = web.locator("[data-trouble-text]")
+    expect(trouble).to_contain_text("script could not be loaded")
+    phone.unroute("**/open/js/*")
+    web.locator("[data-again] button").click()
+    expect(web.locator("[data-choose]")).to_be_enabled()
+    expect(web.locator("[data-trouble]")).to_be_hidden()
+
+    fault(demo, phone, verb="answer", path="/cgi-bin/media/get", errcode=40007)
+    pick(web, "lake", "cat")
+    expect(trouble).to_contain_text("pick it again")
+    expect(web.locator("[data-choose]")).to_be_focused()
+    expect(web.locator("[data-gallery] > li")).to_have_count(0)
+    picture(phone, "pictures-gone")
+    pick(web, "lake", "cat")
+    expect(web.locator("[data-gallery] > li")).to_have_count(2)
+    expect(web.locator("[data-trouble]")).to_be_hidden()
+
+    phone.route("**/jssdk/upload", lambda route: route.fulfill(status=404))
+    pick(web, "city")
+    expect(trouble).to_contain_text("could not take the picture")
+    phone.unroute("**/jssdk/upload")
+    phone.route("**/web/http/*/pictures", lambda route: route.abort())
+    pick(web, "city")
+    expect(trouble).to_contain_text("is lost")
+    phone.unroute_all()
+    expect(web.locator("[data-gallery] > li")).to_have_count(2)
+
+
+def test_a_ticket_that_died_early_is_noticed_by_the_page(
+    oauth_demo: Demo, visitor: Visitor
+) -> None:
+    """It cannot be older than a moment here, so the page says what it knows."""
+    demo = oauth_demo
+    desk, phone = visitor(), visitor(language="en-GB")
+    bind(demo, desk, phone)
+    web = open_pictures(demo, phone)
+    expect(web.locator("[data-choose]")).to_be_enabled()
+    fault(demo, phone, verb="kill_js_tickets")
+    asked = []
+    phone.on("request", lambda sent: asked.append(sent.url) if "js-config" in sent.url else None)
+    web = open_pictures(demo, phone)
+    expect(web.locator("[data-trouble-text]")).to_contain_text("signature")
+    assert [url.endswith("again=1") for url in asked] == [False, True], "once more, and no more"

@@ -1,10 +1,12 @@
 """The entry inside WeChat, over real sockets: the menu's button, a stranger who binds, and then
 silence."""
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from tests.service.steps import EXCHANGE, bindings
-from tests.world import PASSWORD, World
+from tests.world import PASSWORD, Desktop, World
 from wx.simulator.phone import asks_for_consent
 
 WORDS = {
@@ -106,3 +108,54 @@ async def test_an_older_phone_comes_in_too(world: World) -> None:
     phone.browser.sends_fetch_metadata = False
     phone.browser.jar.clear()
     assert (await phone.open(f"{world.base}/enter")).url == f"{world.base}/bind"
+
+
+async def _undo(world: World, desktop: Desktop) -> None:
+    told = await world.told("wang")
+    address = next(one.url for one in told if "/undo/" in one.url)
+    phone = world.simulator.phone("wang")
+    done = await phone.submit(await phone.open(address))
+    assert done.status == 200
+
+
+async def _unbind_at_the_desk(world: World, desktop: Desktop) -> None:
+    assert (await desktop.post("/bind/remove")).code == 303
+
+
+async def _unbind_inside_wechat(world: World, desktop: Desktop) -> None:
+    phone = world.simulator.phone("wang")
+    page = await phone.open(f"{world.base}/bind")
+    form = next(n for n, form in enumerate(page.forms) if form.action == "/bind/remove")
+    assert (await phone.submit(page, form)).status == 200
+
+
+async def _replace(world: World, desktop: Desktop) -> None:
+    invite = await desktop.invite(password=PASSWORD)
+    assert (await world.simulator.phone("li").bind(invite["link"])).status == 200
+
+
+async def _give_up(world: World, desktop: Desktop) -> None:
+    openid = world.simulator.world.people["wang"].openid
+    cancelled = world.event(
+        "user_authorization_cancellation",
+        OpenID=openid,
+        AppID=world.simulator.app_id,
+        RevokeInfo=None,
+    )
+    assert (await world.send(cancelled)).code == 200
+
+
+@pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize(
+    "end", [_undo, _unbind_at_the_desk, _unbind_inside_wechat, _replace, _give_up]
+)
+async def test_who_came_in_by_a_wechat_is_out_when_its_binding_ends(
+    world: World, end: Callable[[World, Desktop], Awaitable[None]]
+) -> None:
+    await world.open_webhook()
+    desktop = await world.bound()
+    phone = world.simulator.phone("wang")
+    assert (await phone.open(f"{world.base}/enter")).url == f"{world.base}/bind"
+    await end(world, desktop)
+    assert (await phone.open(f"{world.base}/bind")).url == f"{world.base}/login"
+    assert (await desktop.fetch("/bind")).code == 200, "the password's session goes on"

@@ -446,10 +446,12 @@ async def test_nothing_is_kept_of_who_took_it_back_or_was_forgotten_meanwhile(
 
 
 @pytest.mark.gen_test(timeout=20)
-@pytest.mark.parametrize("path", [RENEW, PROFILE])
-async def test_a_new_yes_meanwhile_stays_and_is_used(world: World, path: str) -> None:
+@pytest.mark.parametrize(("path", "over"), [(RENEW, False), (RENEW, True), (PROFILE, False)])
+async def test_a_new_yes_meanwhile_stays_and_is_used(world: World, path: str, over: bool) -> None:
     desktop = await bound(world)
     world.clock.advance(STALE)
+    if over:
+        world.simulator.faults.answer(path, errcode=42007)
     world.simulator.faults.delay(path, 30, times=1)
     asking = asyncio.ensure_future(refresh(world))
     await world.simulator.called(path, 2 if path == PROFILE else 1)
@@ -736,7 +738,7 @@ async def many(world: World, names: list[str]) -> list[Desktop]:
         )
         cookie = secret.new_secret()
         world.rows(
-            "INSERT INTO sessions VALUES (?, ?, ?, ?, '', '')",
+            "INSERT INTO sessions VALUES (?, ?, ?, ?, '', '', NULL)",
             secret.digest(cookie),
             account["id"],
             world.clock.now(),

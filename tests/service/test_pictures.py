@@ -505,10 +505,9 @@ async def test_what_is_wanted_outlives_a_restart(chat):
     await chat.world.restart_server()
     chat.world.simulator.faults.clear()
     chat.world.clock.advance(60)
-    await chat.work()
-    await until(lambda: chat.files())
+    await until(lambda: [row["state"] for row in chat.rows().values()] == ["kept"])
     [row] = chat.rows().values()
-    assert (row["media_id"], row["state"]) == (media_id, "kept")
+    assert (row["media_id"], chat.files()) == (media_id, [row["id"]])
 
 
 @pytest.mark.gen_test
@@ -614,6 +613,21 @@ async def test_the_page_takes_one_that_the_chat_wants(chat):
     kept = await page
     await chat.pictures.settled()
     assert (chat.calls, chat.files(), list(chat.rows())) == (1, [kept.id], [kept.id])
+
+
+@pytest.mark.gen_test
+async def test_whoever_claims_what_the_chat_then_brings_from_somebody_else_gets_nothing(chat):
+    """At first nobody's, it is Wang's by the time that bob's comes; and his file is not touched."""
+    media_id = chat.medium()
+    chat.world.simulator.faults.delay(PATH, 60, times=1)
+    bobs = asyncio.create_task(chat.refusal(media_id, "bob"))
+    await until(lambda: chat.calls)
+    await send(chat, media_id)
+    await until(lambda: [row["state"] for row in chat.rows().values()] == ["kept"])
+    chat.world.simulator.faults.release()
+    assert await bobs == (403, "not-yours")
+    [kept] = await chat.pictures.list_of(await chat.account())
+    assert await chat.read(kept.id) == png()
 
 
 @pytest.mark.gen_test

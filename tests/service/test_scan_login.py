@@ -215,6 +215,7 @@ async def test_what_changes_between_scan_and_yes_or_yes_and_entry_lets_nobody_in
     other = world.desktop()
     late = await scanning.confirmed(world, other)
     world.rows(change)
+    assert (await world.simulator.phone("wang").open(question.url)).status == status
     assert (await scanning.say(world, question)).status == status
     assert (await scanning.enter(desktop, made)).code == 410
     assert await scanning.state(other, late) == "confirmed"

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tornado import httputil
 from tornado.httpclient import HTTPError
 
 from wx.simulator import media, samples
@@ -12,6 +13,14 @@ GET, UPLOAD = "/cgi-bin/media/get", "/cgi-bin/media/upload"
 LAKE = "/static/simulator/picture-lake.svg"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 JPEG = b"\xff\xd8\xff\xe0" + bytes(20)
+
+
+@pytest.fixture(params=["reads forms", "reads none"])
+def process(request, monkeypatch):
+    """A process alone, and one that holds a server as well, which forbids Tornado such bodies."""
+    multipart = httputil.ParseMultipartConfig(enabled=request.param == "reads forms")
+    config = httputil.ParseBodyConfig(multipart=multipart)
+    monkeypatch.setattr(httputil, "_DEFAULT_PARSE_BODY_CONFIG", config)
 
 
 async def raw(client, media_id, token=None):
@@ -110,7 +119,7 @@ async def test_it_can_be_made_to_lie(simulator, client):
     ],
 )
 @pytest.mark.gen_test
-async def test_what_is_uploaded_can_be_fetched(client, clock, kind, body, content_type):
+async def test_what_is_uploaded_can_be_fetched(client, clock, process, kind, body, content_type):
     told = await upload(client, kind, body)
     name = "thumb_media_id" if kind == "thumb" else "media_id"
     assert set(told) == {"type", name, "created_at"}
@@ -142,7 +151,11 @@ async def test_what_is_not_taken(simulator, client, kind, body, errcode):
 
 
 @pytest.mark.gen_test
-async def test_an_upload_is_a_post_with_a_part_of_the_right_name(client):
+async def test_an_upload_is_a_post_with_a_part_of_the_right_name(client, process):
+    path = f"{UPLOAD}?access_token={await client.access_token()}&type=image"
+    for kind in ("multipart/form-data; boundary=edge", "multipart/form-data", "image/jpeg", ""):
+        answer = await client.fetch(path, JPEG, headers={"Content-Type": kind})
+        assert json.loads(answer.body)["errcode"] == 41005
     assert (await upload(client, "image", JPEG, part="file"))["errcode"] == 41005
     token = await client.access_token()
     assert (await client.get(UPLOAD, access_token=token, type="image"))["errcode"] == 43002

@@ -53,7 +53,14 @@ def test_a_secret_belongs_to_one_invite_and_an_invite_to_an_account(conn, ann):
 
 def test_a_program_s_invite_is_found_by_what_it_is_followed_by_and_no_browser_s(conn, ann):
     key = api_keys.add(
-        conn, "site", b"key", prefix="wx_", scopes=["a:b"], account_id=None, expires_at=None, now=NOW
+        conn,
+        "site",
+        b"key",
+        prefix="wx_",
+        scopes=["a:b"],
+        account_id=None,
+        expires_at=None,
+        now=NOW,
     )
     add(conn, invite(ann, session=b"session"))
     made = add(conn, invite(ann, 2, session=b"view", api_key_id=key.id))

@@ -58,11 +58,9 @@ async def test_a_name_that_will_not_do_is_refused(world: World, name: str) -> No
 
 @given(name=st.text(max_size=70))
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_the_name_it_is_made_or_refused(
-    world: World, io_loop: IOLoop, name: str
-) -> None:
+def test_whatever_the_name_it_is_made_or_refused(world: World, io_loop: IOLoop, name: str) -> None:
     async def ask() -> None:
-        key = world.planted and next(iter(world.planted)) or await world.key("accounts:write")
+        key = next(iter(world.planted), "") or await world.key("accounts:write")
         answer = await world.ask(ACCOUNTS, key=key, body={"name": name})
         try:
             proper = proper_name(name)

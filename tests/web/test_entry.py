@@ -12,6 +12,7 @@ from tests.conftest import Ear
 from tests.service.steps import EXCHANGE, bindings
 from tests.world import PASSWORD, Desktop, World
 from wx.errors import StorageUnavailable
+from wx.model import Account
 from wx.simulator.browser import USER_AGENT
 from wx.simulator.oauth import Question, new_code
 from wx.simulator.page import Page
@@ -747,13 +748,38 @@ async def test_with_digits_at_the_computer_the_page_only_signs_in_and_says_so(
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_an_open_page_of_the_account_hears_of_the_binding(world: World) -> None:
+async def test_an_open_page_of_the_account_hears_of_the_binding(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desktop = await world.signed_in()
     socket = await desktop.live({"live": "/live/notices"})
     assert (await socket.frame() or {})["state"] == "unbound"
+    phone, service = InWeChat(world), world.server.services.bindings
+    told, real = [], service.told
+
+    def watched(account: Account) -> None:
+        told.append(account.name)
+        real(account)
+
+    monkeypatch.setattr(service, "told", watched)
+    assert (await phone.send(await phone.form())).code == 303
+    assert told == ["ann"]
+    await socket.until("bound")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_page_that_shows_the_account_s_code_turns_to_bound(world: World) -> None:
+    desktop, other = await world.signed_in("ann"), await world.signed_in("bob")
+    invite, theirs = await desktop.invite(), await other.invite()
+    socket = await desktop.live(invite)
+    assert (await socket.frame() or {})["state"] == "waiting"
     phone = InWeChat(world)
     assert (await phone.send(await phone.form())).code == 303
     await socket.until("bound")
+    assert "data-bound" in (await desktop.fetch("/bind")).body.decode()
+    page = await world.simulator.phone("li").open(invite["url"])
+    assert page.status == 410, "nor is the code good any more"
+    assert (await other.state(theirs))["state"] == "waiting"
 
 
 # Elsewhere

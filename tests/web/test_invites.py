@@ -366,6 +366,26 @@ async def test_three_wrong_tries_end_it(world: World) -> None:
 
 
 @pytest.mark.gen_test(timeout=30)
+@pytest.mark.parametrize("over", ["account", "key"])
+async def test_digits_come_too_late_for_an_account_or_a_key_that_is_over(
+    world: World, over: str
+) -> None:
+    await world.reconfigure(bind_confirm="desktop")
+    key = await world.key("invites:write")
+    invite = await opened(world, key)
+    digits = await digits_of(await world.simulator.phone("wang").bind(invite["url"]))
+    if over == "account":
+        world.rows("UPDATE accounts SET disabled_at = 1 WHERE name = 'ann'")
+    else:
+        # Its successor has its name, and its number.
+        await world.server.services.api_keys.revoke("program")
+        world.clock.advance(1)
+        key = await world.key("invites:write")
+    error(await confirm(world, key, invite, digits), 410, "expired")
+    assert world.rows("SELECT * FROM bindings") == []
+
+
+@pytest.mark.gen_test(timeout=30)
 async def test_the_page_s_codes_are_not_a_program_s_and_the_other_way_round(world: World) -> None:
     await world.reconfigure(bind_confirm="desktop")
     key = await world.key("invites:write")

@@ -7,6 +7,7 @@ import pytest
 
 from tests.service.test_jssdk import BAD
 from wx.protocol.jssdk import sign
+from wx.simulator.jssdk import JsError
 
 URL = "https://team.example/page?a=%20b#c"
 TICKETS = "/cgi-bin/ticket/getticket"
@@ -35,6 +36,14 @@ async def test_a_program_gets_what_wx_config_takes(world):
     assert said["signature"] == right
     assert response.headers["Cache-Control"] == "no-store"
     assert ticket.encode() not in response.body
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_server_renews_the_ticket_by_itself_while_it_is_used(world):
+    await world.server.services.jssdk.config(URL)
+    await world.server.services.jssdk.config(URL)
+    world.clock.advance(6900)
+    await world.simulator.called(TICKETS, 2)
 
 
 @pytest.mark.gen_test
@@ -80,6 +89,27 @@ async def test_a_page_of_ours_gets_one_for_itself(world):
         assert response.headers["Content-Type"].startswith("application/json")
         assert "Access-Control-Allow-Origin" not in response.headers
         assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@pytest.mark.gen_test
+async def test_a_page_whose_signature_is_refused_gets_one_that_is_not(world):
+    phone = world.simulator.phone("wang")
+    page = await phone.open(f"{world.base}/login")
+    asked = f"/js-config?url={quote(page.url, safe='')}"
+    await phone.configure(page, (await phone.browser.fetch(page, asked)).json())
+    world.simulator.faults.kill_js_tickets()
+    world.clock.advance(600)
+    with pytest.raises(JsError, match="invalid signature"):
+        await phone.configure(page, (await phone.browser.fetch(page, asked)).json())
+    await phone.configure(page, (await phone.browser.fetch(page, f"{asked}&again=1")).json())
+    assert world.simulator.calls[TICKETS] == 2
+    # Other sites' pages cannot make the server fetch.
+    world.clock.advance(600)
+    answer = await own(world, f"{world.base}/&again=1", Sec_Fetch_Site="cross-site")
+    assert answer.code == 403
+    assert (await own(world, "https://evil.example/")).code == 422
+    assert world.simulator.calls[TICKETS] == 2
+    assert (await world.look(f"{asked}&again=2")).code == 400
 
 
 @pytest.mark.gen_test(timeout=30)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import HTTPResponse
 
+from tests.web.test_invites import digits_of
 from tests.web.test_outbox import bound_key
 from tests.world import World
 from wx.errors import StorageUnavailable
@@ -272,7 +273,7 @@ ELSEWHERE |= {"unknown-view", "view-over"}
 def test_every_code_that_is_raised_is_listed_and_every_listed_one_is_raised() -> None:
     codes = raised(
         *("service/outbox.py", "service/draft.py", "service/api_keys.py"),
-        *("service/accounts.py", "service/views.py"),
+        *("service/accounts.py", "service/views.py", "service/jssdk.py"),
         *("web/api.py", "web/outbox.py", "web/bindings.py", "web/openapi.py"),
         *("web/accounts.py", "web/invites.py"),
     )
@@ -400,6 +401,58 @@ async def test_the_answers_are_as_they_are_described(
         answer = await world.ask(path, key=key)
         assert answer.code == 429
         assert_described(answer, path, "GET")
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_the_answers_about_accounts_and_codes_are_as_they_are_described(
+    world: World,
+) -> None:
+    await world.reconfigure(bind_confirm="desktop", invites_per_hour="3")
+    key = await world.key("accounts:write", "invites:write")
+    poor = await world.key("js:read", name="poor")
+    only = await world.key("invites:write", name="only", account="bob")
+    accounts, invites = "/api/v1/accounts", "/api/v1/invites"
+    statuses = []
+
+    async def ask(path: str, body: object, shown: str = key) -> dict[str, Any]:
+        answer = await world.ask(path, key=shown, body=body)
+        assert_described(answer, path, "POST")
+        statuses.append(answer.code)
+        told: dict[str, Any] = json.loads(answer.body)
+        world.planted |= (
+            {told["view"], told["link"].rpartition("/")[2]} if "view" in told else set()
+        )
+        return told
+
+    for body in ({"name": "shop"}, {"name": "shop"}, {"name": "a b"}, {}, {"name": "x", "y": 1}):
+        await ask(accounts, body)
+    wish = {"account": "shop", "browser": "Chrome/1", "address": "::1", "replace": True}
+    assert not [*faults(wish | {"fresh": True}, SCHEMAS["Wish"])]
+    made = await ask(invites, wish)
+    confirm = f"{invites}/{made['id']}/confirm"
+    for body in ({"code": "1"}, {"code": 1}, {}):
+        await ask(confirm, body)
+    page = await world.simulator.phone("wang").bind(made["url"])
+    digits = await digits_of(page)
+    await ask(confirm, {"code": "x"})
+    await ask(f"{invites}/{'a' * 22}/confirm", {"code": digits})
+    await ask(confirm, {"code": digits})
+    other = await ask(invites, {"account": "ann"})
+    page = await world.simulator.phone("wang").bind(other["url"])
+    for body in (
+        *({"account": "shop"}, {"account": "nobody"}, {"account": 1}),
+        *({"account": "bob", "fresh": True},) * 4,
+    ):
+        await ask(invites, body)
+    for path, body in ((accounts, {"name": "z"}), (invites, wish), (confirm, {"code": "1"})):
+        for shown in (poor, "", "wx_" + "a" * 43):
+            await ask(path, body, shown)
+        foreign = {"Origin": "https://x.example"}
+        answer = await world.ask(path, key=key, body=body, headers=foreign)
+        assert_described(answer, path, "POST")
+    await ask(invites, {"account": "ann"}, only)
+    assert statuses[:5] == [201, 409, 400, 400, 400]
+    assert {200, 400, 401, 403, 404, 409, 410, 429} <= set(statuses)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from tests.vectors.pictures import NONE, POLYGLOT, gif, jpeg, png
 from wx.service import pictures as service
+from wx.web import pictures as web
 
 PATH = "/cgi-bin/media/get"
 WECHAT = "Mozilla/5.0 (iPhone) AppleWebKit/605 MicroMessenger/8.0.49"
@@ -194,7 +195,10 @@ async def test_the_page_tells_who_is_not_bound_to_bind_first(world, pictures):
 @pytest.mark.gen_test
 async def test_a_full_page_says_so(world, pictures, monkeypatch):
     monkeypatch.setattr(service, "MOST", 1)
+    monkeypatch.setattr(web, "MOST", 1)
+    assert b" data-full>" not in (await pictures.fetch("/pictures")).body
     await add(pictures, medium(world))
+    assert b" data-full>" in (await pictures.fetch("/pictures")).body
     status, said = await add(pictures, medium(world))
     assert (status, said["error"]["code"]) == (409, "too-many-pictures")
     assert "1 pictures" in said["error"]["message"]

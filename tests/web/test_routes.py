@@ -47,7 +47,7 @@ def test_only_what_goes_by_api_key_is_exempt_from_the_tokens() -> None:
     }
     assert exempt == {
         *("Notices", "OneNotice", "OneBinding", "Description"),
-        *("AccessToken", "ServerChan"),
+        *("AccessToken", "ServerChan", "AnyJsConfig"),
     }
     assert exempt == {handler.__name__ for _, handler in ROUTES if issubclass(handler, ApiHandler)}
 
@@ -157,6 +157,7 @@ async def test_the_token_may_come_in_a_header(world: World) -> None:
 
 @pytest.mark.gen_test(timeout=20)
 async def test_nothing_that_needs_a_session_is_answered_without_one(world: World) -> None:
+    await world.reconfigure(pictures="true")
     stranger = world.desktop()
     token = await stranger.xsrf()
     for path in writers():

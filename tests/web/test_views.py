@@ -124,7 +124,7 @@ async def test_the_view_tells_what_a_live_frame_tells(world: World) -> None:
 
 @pytest.mark.gen_test(timeout=20)
 async def test_whoever_is_bound_is_shown_by_whole_addresses(world: World) -> None:
-    key, invite = await ready(world)
+    _, invite = await ready(world)
     assert (await world.simulator.phone("wang").bind(invite["url"])).status == 200
     told = json.loads((await world.ask(path(invite))).body)
     assert (told["state"], told["follower"]["nickname"]) == ("bound", "王小明🌻")
@@ -181,7 +181,7 @@ async def test_a_cookie_of_ours_opens_no_view_and_a_view_no_page(world: World) -
 
 @pytest.mark.gen_test(timeout=20)
 async def test_the_picture_is_the_code_s_and_any_page_may_show_it(world: World) -> None:
-    key, invite = await ready(world)
+    _, invite = await ready(world)
     desktop = await world.signed_in()
     hers = await desktop.invite()
     picture = await world.look(path(invite, "/qr.svg?route=oauth"))
@@ -353,6 +353,26 @@ async def test_the_socket_tells_each_change_and_ends_with_the_code(
     late = await live(world, invite)
     assert (await late.frame() or {})["state"] == "bound"
     assert await late.frame() is None
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_leaves_after_the_last_state_leaves_no_timer_behind(world: World) -> None:
+    _, invite = await ready(world)
+    socket = await live(world, invite)
+    await socket.frame()
+    hub = world.server.services.hub
+    (listener,) = hub._topics[invite["id"]]
+    world.clock.advance(600)
+    await socket.until("expired")
+    hub.publish(invite["id"])
+    assert await socket.frame()
+    leaving = listener._leaving  # type: ignore[attr-defined]
+    assert leaving and not leaving.cancelled()
+    socket.close()
+    async with asyncio.timeout(5):
+        while len(hub):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert leaving.cancelled() and listener._leaving is leaving  # type: ignore[attr-defined]
 
 
 @pytest.mark.gen_test(timeout=20)

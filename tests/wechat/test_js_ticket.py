@@ -236,6 +236,27 @@ async def test_closing_ends_a_fetch(platform, odd_tickets):
 
 
 @pytest.mark.gen_test
+async def test_one_that_a_page_doubts_is_replaced_once_it_is_not_new(simulator, tickets, clock):
+    first = await tickets.get()
+    simulator.faults.kill_js_tickets()
+    clock.advance(module.DOUBT_SECONDS - 1)
+    for _ in range(3):
+        tickets.doubt()
+        assert await tickets.get() == first
+    clock.advance(1)
+    tickets.doubt()
+    second = await tickets.get()
+    assert second != first
+    for _ in range(3):
+        tickets.doubt()
+        assert await tickets.get() == second
+    assert simulator.calls[PATH] == 2
+    tickets.doubt()
+    simulator.faults.answer(PATH, errcode=-1)
+    assert await tickets.get() == second
+
+
+@pytest.mark.gen_test
 async def test_its_letters_stand_in_no_log_line(simulator, tickets, caplog):
     caplog.set_level(logging.DEBUG)
     ticket = await tickets.get()

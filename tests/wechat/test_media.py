@@ -211,8 +211,9 @@ async def test_a_sender_who_drips_is_given_up_after_a_while(
             await asyncio.sleep(0.02)
 
     platform.reply = reply
-    with pytest.raises(PlatformError) as caught:
-        await slow.picture("m")
+    async with asyncio.timeout(5):
+        with pytest.raises(PlatformError) as caught:
+            await slow.picture("m")
     assert caught.value.remedy is Remedy.RETRY
 
 

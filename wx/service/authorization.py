@@ -218,10 +218,11 @@ class Authorizations:
                 profile = await self._oauth.profile(opened.grant)
             except PlatformError as error:
                 if error.errcode in _OVER:
-                    raise await self._over(follower, opened, error) from error
-                if error.remedy is Remedy.NEW_ACCESS_TOKEN:
-                    continue  # renewed by somebody else, after we had asked
-                raise self._trouble(follower, error) from error
+                    if await self._drop(follower, opened, error):
+                        raise _not_allowed(follower) from error
+                elif error.remedy is not Remedy.NEW_ACCESS_TOKEN:
+                    raise self._trouble(follower, error) from error
+                continue  # there is something newer, or what was opened was renewed elsewhere
             if (refreshed := await self._keep_profile(follower, opened, profile)) is not None:
                 return refreshed
         log.warning("follower %d: profile not read in %d tries", follower.id, TRIES)
@@ -294,11 +295,15 @@ class Authorizations:
             log.info("follower %d: profile refreshed", follower.id)
         return refreshed
 
-    async def _over(self, follower: Follower, opened: _Opened, error: PlatformError) -> Refused:
-        """Forget what the platform gives nothing for any more; the refusal that says so."""
-        await self._database.write(lambda conn: authorizations.remove(conn, opened.sealed))
-        log.info("follower %d: authorization over and dropped: %s", follower.id, error.errcode)
-        return _not_allowed(follower)
+    async def _drop(self, follower: Follower, opened: _Opened, error: PlatformError) -> bool:
+        """Forget what the platform gives nothing for any more; False if that is not what is
+        kept."""
+        dropped = await self._database.write(
+            lambda conn: authorizations.remove(conn, opened.sealed)
+        )
+        if dropped:
+            log.info("follower %d: authorization over and dropped: %s", follower.id, error.errcode)
+        return dropped
 
     def _trouble(self, follower: Follower, error: PlatformError) -> Refused:
         """The refusal for what another try may do. The platform's text stays out of the log: it

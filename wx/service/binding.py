@@ -12,7 +12,7 @@ from wx.errors import Refused
 from wx.model import Account, Binding, Browser, Follower, Invite, InviteState
 from wx.service.outbox import Outbox
 from wx.service.speech import Translate
-from wx.store import accounts, bindings, followers, invites
+from wx.store import accounts, bindings, followers, invites, sessions
 from wx.store.database import Database
 
 log = logging.getLogger(__name__)
@@ -349,6 +349,8 @@ class Bindings:
         now: float,
     ) -> None:
         bindings.mark_ended(conn, binding.id, now=now)
+        # Whoever came in by this WeChat is out: it may have been bound by somebody else's doing.
+        sessions.remove_of_follower(conn, binding.follower.id)
         bindings.add_event(
             conn, binding.id, "ended", route=route, who=who, browser=browser, now=now
         )

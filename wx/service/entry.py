@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import logging
+import re
 import secrets
 import sqlite3
 from dataclasses import dataclass
@@ -13,15 +14,16 @@ from functools import partial
 from wx.clock import Clock
 from wx.config import Config
 from wx.errors import Refused, StorageUnavailable
-from wx.model import Account, Browser, Follower
+from wx.model import Account, Browser, Follower, InviteState
 from wx.protocol import seal
 from wx.service import callback
 from wx.service.authorization import SCOPE, Authorizations
 from wx.service.binding import Bindings
+from wx.service.hub import Hub
 from wx.service.sessions import Sessions, SignedIn
 from wx.service.speech import Translate
 from wx.service.visit import Arrival, Visits
-from wx.store import bindings, followers
+from wx.store import bindings, followers, invites
 from wx.store.database import Database
 from wx.wechat.oauth import Grant
 
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 STRANGER_SECONDS = 600  # for typing a name and a password
 PROFILE_GRACE_SECONDS = 1  # that people wait for their own nickname, which comes anyway
 ROUTE = "entry"  # by which who signs in as a stranger is bound
+_COOKIE = re.compile(r"[0-9A-Za-z_-]{1,2048}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,6 +85,7 @@ class Entries:
         database: Database,
         clock: Clock,
         config: Config,
+        hub: Hub,
         visits: Visits,
         sessions: Sessions,
         bindings: Bindings,
@@ -93,6 +97,7 @@ class Entries:
         self._clock = clock
         self._app_id = config.app_id
         self._site_name = config.site_name
+        self._hub = hub
         self._visits = visits
         self._sessions = sessions
         self._bindings = bindings
@@ -138,8 +143,10 @@ class Entries:
         Raises:
             Refused: 403, the cookie is over, or none of ours.
         """
+        if not _COOKIE.fullmatch(cookie):
+            raise _unproved()
         try:
-            sealed = base64.b64decode(cookie.encode(), altchars=b"-_", validate=True)
+            sealed = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
             plain = seal.unseal(self._key, sealed, context=self._context())
         except ValueError:
             raise _unproved() from None
@@ -158,7 +165,11 @@ class Entries:
             Refused: 409 the WeChat ("taken") or the account ("already-bound") is bound otherwise;
                 and see :meth:`Sessions.sign_in`.
         """
-        within = partial(self._bind, stranger=stranger, attempt=attempt, translate=translate)
+        settled: list[str] = []  # codes on the account's other pages, which wait for nothing now
+
+        def within(conn: sqlite3.Connection, account: Account) -> None:
+            settled[:] = self._bind(conn, account, stranger, attempt, translate)
+
         try:
             signed_in = await self._sessions.sign_in(
                 attempt.name,
@@ -176,6 +187,8 @@ class Entries:
         if self.binds:
             log.info("account %s bound to the WeChat it was signed in with", signed_in.account.name)
             self._bindings.told(signed_in.account)
+            for invite_id in settled:
+                self._hub.publish(invite_id)
         return signed_in
 
     async def keep_profile(self, arrival: Arrival, account: Account) -> None:
@@ -195,7 +208,9 @@ class Entries:
             if follower is None or bound is None:
                 return None
             account = bound[1]
-            signed_in = self._sessions.start(conn, account.id, browser, previous=previous, now=now)
+            signed_in = self._sessions.start(
+                conn, account.id, browser, previous=previous, now=now, follower_id=follower.id
+            )
             return follower, account, signed_in
 
         found = await self._database.write(work)
@@ -222,19 +237,19 @@ class Entries:
         self,
         conn: sqlite3.Connection,
         account: Account,
-        *,
         stranger: Stranger,
         attempt: Attempt,
         translate: Translate,
-    ) -> None:
-        """Bind the WeChat to the account that is being signed in, or refuse both."""
+    ) -> list[str]:
+        """Bind the WeChat to the account that is being signed in, or refuse both; the invites that
+        are settled by it."""
         now = self._clock.now()
         follower_id = followers.use(conn, self._app_id, stranger.openid)
         if stranger.unionid:
             followers.mark_unionid(conn, self._app_id, stranger.openid, stranger.unionid)
         bound = self._bindings.of_follower(conn, follower_id)
         if bound and bound[1].id == account.id:
-            return  # the form came twice: they have been told
+            return []  # the form came twice: they have been told
         joined = self._bindings.bind(
             conn,
             account,
@@ -247,6 +262,10 @@ class Entries:
         if joined.outcome != "bound":
             raise callback.refusal(joined.outcome)
         self._bindings.tell_joined(conn, account, follower_id, joined, translate, now=now)
+        waiting = invites.list_open_of_account(conn, account.id, now=now)
+        for invite in waiting:
+            invites.mark(conn, invite.id, InviteState.BOUND, follower_id=follower_id)
+        return [invite.id for invite in waiting]
 
     async def _profile(self, grant: Grant, *, account: Account) -> None:
         now = self._clock.now()
@@ -273,7 +292,8 @@ class Entries:
         plain = json.dumps([grant.openid, grant.unionid, ends]).encode()
         nonce = secrets.token_bytes(seal.NONCE)
         sealed = seal.seal(self._key, plain, context=self._context(), nonce=nonce)
-        return base64.urlsafe_b64encode(sealed).decode()
+        # Without what fills it up, which a cookie would have to put in quotation marks.
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
     def _context(self) -> str:
         return f"stranger {self._app_id}"

@@ -60,8 +60,11 @@ class JsSdk:
         signature = jssdk.sign(ticket, made.nonce, made.timestamp, page)
         return JsConfig(made.app_id, made.timestamp, made.nonce, signature)
 
-    async def own_config(self, url: str) -> JsConfig:
+    async def own_config(self, url: str, *, again: bool = False) -> JsConfig:
         """As :meth:`config`, for a page of this site alone.
+
+        Args:
+            again: WeChat has refused the one before.
 
         Raises:
             Refused: 422, it is none of ours; and see :meth:`config`.
@@ -69,6 +72,8 @@ class JsSdk:
         # Letter by letter: a browser writes the address of a page of ours in one way only.
         if not url.startswith(f"{self._site}/"):
             raise bad_url("This is not the address of a page of this site.")
+        if again:
+            self._keeper.doubt()
         return await self.config(url)
 
     async def _ticket(self) -> str:

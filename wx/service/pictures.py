@@ -31,7 +31,7 @@ PER_MINUTE = 30  # that one account may send from the page
 WAIT_SECONDS = 45  # that the page may have to wait for one
 FLIGHTS = 50  # that are fetched, or wait for their turn
 AT_ONCE = 2  # of those from the chat, so that the page finds a connection free
-CLOSE_SECONDS = 5
+CLOSE_SECONDS = 2  # what is not finished then is fetched after the next start
 # Between two tries to fetch one from the chat; after the last it is given up. Together they are
 # shorter than the three days after which the platform forgets a picture (platform document, 9).
 RETRY_SECONDS = (5, 30, 120, 600, 3600, 3 * 3600, 12 * 3600, 24 * 3600)

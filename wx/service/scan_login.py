@@ -204,7 +204,12 @@ class ScanLogins:
             if not scan_logins.use(conn, login_id, until=now + self._sessions.seconds, now=now):
                 return None, "expired"
             signed_in = self._sessions.start(
-                conn, _known(login.account_id), browser, previous=previous, now=now
+                conn,
+                _known(login.account_id),
+                browser,
+                previous=previous,
+                now=now,
+                follower_id=login.follower_id,
             )
             assert signed_in is not None  # it was just found to be able to
             scan_logins.mark_session(conn, login_id, secret.digest(signed_in.cookie))

@@ -118,12 +118,14 @@ class Sessions:
         *,
         previous: str,
         now: float,
+        follower_id: int | None = None,
     ) -> SignedIn | None:
         """A new session for an account; None if nobody may sign in as it. A piece of a transaction,
         after which the caller calls :meth:`started`.
 
         Args:
             previous: the cookie of this browser's session, which ends; "" for none.
+            follower_id: whose WeChat proved who is there: the session ends with its binding.
         """
         account = accounts.find(conn, account_id)
         if account is None or not account.can_sign_in:
@@ -131,7 +133,9 @@ class Sessions:
         cookie = secret.new_secret()
         if previous:
             sessions.remove(conn, secret.digest(previous))
-        sessions.add(conn, secret.digest(cookie), account.id, browser, now=now)
+        sessions.add(
+            conn, secret.digest(cookie), account.id, browser, now=now, follower_id=follower_id
+        )
         return SignedIn(account, cookie, self._device_cookie(account))
 
     def started(self, signed_in: SignedIn, browser: Browser, *, previous: str, way: str) -> None:

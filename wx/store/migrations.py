@@ -285,6 +285,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID""",
         "CREATE INDEX pictures_of_follower ON pictures (follower_id, created_at)",
         "CREATE INDEX pictures_due ON pictures (due_at) WHERE due_at IS NOT NULL",
+        # Whose WeChat a session came of, and ends with; NULL: it came of the password.
+        "ALTER TABLE sessions ADD COLUMN follower_id INTEGER",
+        """CREATE INDEX sessions_of_follower ON sessions (follower_id)
+            WHERE follower_id IS NOT NULL""",
         # The program that asked for an invite; NULL: a signed-in browser did.
         "ALTER TABLE invites ADD COLUMN api_key_id INTEGER REFERENCES api_keys",
     ),

@@ -8,12 +8,19 @@ from wx.store import accounts
 
 
 def add(
-    conn: sqlite3.Connection, digest: bytes, account_id: int, browser: Browser, *, now: float
+    conn: sqlite3.Connection,
+    digest: bytes,
+    account_id: int,
+    browser: Browser,
+    *,
+    now: float,
+    follower_id: int | None = None,
 ) -> Session:
-    """Keep a new session."""
+    """Keep a new session. ``follower_id``: whose WeChat it came of, if it was that."""
     conn.execute(
-        "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?)",
-        (digest, account_id, now, now, browser.network, browser.name),
+        """INSERT INTO sessions (digest, account_id, created_at, seen_at, network, browser,
+                                 follower_id) VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (digest, account_id, now, now, browser.network, browser.name, follower_id),
     )
     return Session(digest=digest, account_id=account_id, created_at=now, seen_at=now)
 
@@ -71,6 +78,11 @@ def remove_of_account(conn: sqlite3.Connection, account_id: int) -> list[bytes]:
         "DELETE FROM sessions WHERE account_id = ? RETURNING digest", (account_id,)
     ).fetchall()
     return [row["digest"] for row in rows]
+
+
+def remove_of_follower(conn: sqlite3.Connection, follower_id: int) -> None:
+    """End all sessions that came of a follower's WeChat."""
+    conn.execute("DELETE FROM sessions WHERE follower_id = ?", (follower_id,))
 
 
 def purge(conn: sqlite3.Connection, *, seen_before: float, created_before: float) -> int:

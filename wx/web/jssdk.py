@@ -19,7 +19,7 @@ def shown(made: JsConfig) -> dict[str, Any]:
     }
 
 
-class ForPrograms(ApiHandler):
+class AnyJsConfig(ApiHandler):
     """A signature for any page; a program's own site stands for what it asks."""
 
     scopes: Mapping[str, str] = {"GET": "js:read"}
@@ -31,7 +31,7 @@ class ForPrograms(ApiHandler):
         self.answer(200, **shown(await self.services.jssdk.config(url)))
 
 
-class ForPages(Base):
+class OwnJsConfig(Base):
     """A signature for a page of ours, asked for by that page's script."""
 
     needs_session = False
@@ -40,7 +40,8 @@ class ForPages(Base):
     async def get(self) -> None:
         self._check_origin()
         url = one(self.request, "url", ANY)
-        self.finish(shown(await self.services.jssdk.own_config(url)))
+        again = one(self.request, "again", "1") == "1"
+        self.finish(shown(await self.services.jssdk.own_config(url, again=again)))
 
     def _check_origin(self) -> None:
         """Take nothing from other sites' pages, by whatever a browser says of where it comes from.

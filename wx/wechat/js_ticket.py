@@ -15,6 +15,7 @@ FETCH_SECONDS = 15  # with the access token that it may have to wait for
 EARLY_SECONDS = 300  # before its end
 # After a failed fetch; then the last again and again.
 RETRY_SECONDS = (2, 5, 15, 30, *[60] * 10, 600)
+DOUBT_SECONDS = 600  # of age, at which one that was refused on a page is not used any more
 REFUSED_SECONDS = 600  # after one that met a used-up quota, or that the account has no right to
 
 
@@ -31,7 +32,8 @@ class JsTicketKeeper:
         self._client = client
         self._clock = clock
         self._ticket = ""
-        self._ends_at = 0.0  # monotonic, as are the next two
+        self._fetched_at = 0.0  # monotonic, as are the next three
+        self._ends_at = 0.0
         self._refresh_at = 0.0
         self._next_at = 0.0  # no fetch before, after one that failed
         self._used = False  # since it was fetched
@@ -54,6 +56,13 @@ class JsTicketKeeper:
             self._used = True
             return self._ticket
         return await self._fetch_once()
+
+    def doubt(self) -> None:
+        """A page's signature was refused, which only its browser hears: the next page gets another
+        JS ticket, unless this one is new and the fault so in something else."""
+        if self.held and self._clock.monotonic() - self._fetched_at >= DOUBT_SECONDS:
+            log.warning("a page says that WeChat refuses its signature: fetching another JS ticket")
+            self._ticket = ""
 
     async def refresh_if_due(self) -> None:
         """Fetch the next JS ticket if it is time and the present one was used. Never raises for the
@@ -108,7 +117,7 @@ class JsTicketKeeper:
             assert self._failure
             raise self._failure from None
         self._failure, self._failures = None, 0
-        self._ends_at = begun_at + lifetime
+        self._fetched_at, self._ends_at = begun_at, begun_at + lifetime
         # Where the platform gives the same one until its end, asking again before is in vain.
         early = 0.0 if ticket == self._ticket else min(EARLY_SECONDS, lifetime / 2)
         self._refresh_at = self._ends_at - early
