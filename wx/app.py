@@ -238,7 +238,16 @@ class Server:
         stack.push_async_callback(codes.close)
         speech = Speech(lambda language: locale.get(language).translate)
         scan_logins = ScanLogins(
-            store, clock, config, hub, sessions, outbox, speech, visits, key=key
+            store,
+            clock,
+            config,
+            hub,
+            sessions,
+            outbox,
+            speech,
+            visits,
+            authorizations,
+            key=key,
         )
         inbox = Inbox(
             store,

@@ -106,6 +106,7 @@ class LoginPage(BindPage):
         self.render(
             "login.html",
             error=None,
+            done=None,
             username="",
             account=None,
             to="bind",

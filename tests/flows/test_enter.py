@@ -126,7 +126,9 @@ async def _unbind_inside_wechat(world: World, desktop: Desktop) -> None:
     phone = world.simulator.phone("wang")
     page = await phone.open(f"{world.base}/bind")
     form = next(n for n, form in enumerate(page.forms) if form.action == "/bind/remove")
-    assert (await phone.submit(page, form)).status == 200
+    done = await phone.submit(page, form)
+    assert done.url == f"{world.base}/login?done=removed"
+    assert "已解除绑定并退出登录" in done.text
 
 
 async def _replace(world: World, desktop: Desktop) -> None:

@@ -283,12 +283,8 @@ async def test_a_full_disk_keeps_neither_file_nor_row(house, monkeypatch):
 
 @pytest.mark.gen_test
 async def test_a_full_database_leaves_no_file(house, monkeypatch):
-    database = house.pictures._database
-
-    async def full(work):
-        raise StorageUnavailable("database or disk is full")
-
-    monkeypatch.setattr(database, "write", full)
+    full = Trouble(house.pictures._database, "write", "database or disk is full")
+    monkeypatch.setattr(house.pictures, "_database", full)
     media_id = house.medium()
     with pytest.raises(StorageUnavailable):
         await house.fetch(media_id)
@@ -558,6 +554,22 @@ async def test_a_used_up_quota_is_waited_for(chat):
 
 
 @pytest.mark.gen_test
+async def test_a_database_that_cannot_be_used_is_left_alone_for_a_while(chat, monkeypatch, caplog):
+    await send(chat, chat.medium())
+    await until(lambda: [row["state"] for row in chat.rows().values()] == ["kept"])
+    locked = Trouble(chat.pictures._database, "read", "database is locked")
+    monkeypatch.setattr(chat.pictures, "_database", locked)
+    for _ in range(3):
+        await chat.pictures.look()
+    monkeypatch.undo()
+    assert locked.asked == 1
+    assert caplog.text.count("the pictures of the chat wait: database is locked") == 1
+    await send(chat, chat.medium())
+    chat.world.clock.advance(module.BUSY_SECONDS)
+    await until(lambda: [row["state"] for row in chat.rows().values()] == ["kept"] * 2)
+
+
+@pytest.mark.gen_test
 async def test_what_is_no_picture_is_given_up_soon(chat):
     chat.world.simulator.faults.answer(PATH, body=NONE["html"], times=None)
     await send(chat, chat.medium())
@@ -672,6 +684,20 @@ async def test_the_stop_does_not_wait_for_ever(chat, monkeypatch):
     assert await chat.refusal(chat.medium()) == (503, "busy"), "and nothing is begun after it"
     await pictures.look()
     assert chat.calls == 2
+
+
+class Trouble:
+    """A database that does not do one thing, for those alone who are given it."""
+
+    def __init__(self, database, verb, reason):
+        self.asked = 0
+        self.read, self.write = database.read, database.write
+
+        async def fail(work):
+            self.asked += 1
+            raise StorageUnavailable(reason)
+
+        setattr(self, verb, fail)
 
 
 async def until(true, seconds=5.0):

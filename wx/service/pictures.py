@@ -90,6 +90,7 @@ class Pictures:
         self._flights: dict[tuple[int, str], asyncio.Task[Picture]] = {}  # by person and media id
         self._writing: set[str] = set()  # ids whose file may be there before its row
         self._jobs: set[asyncio.Task[None]] = set()  # those of the chat
+        self._look_at = 0.0  # monotonic; not before, after the database could not be used
         self._closed = False
 
     # For the page
@@ -217,13 +218,15 @@ class Pictures:
     async def look(self) -> None:
         """Begin to fetch those of the chat that are due. Waits for none of them."""
         free = AT_ONCE - len(self._jobs)
-        if free <= 0 or self._closed:
+        if free <= 0 or self._closed or self._clock.monotonic() < self._look_at:
             return
-        now = self._clock.now()
-        # Read first: a write each second would be one each second for nothing.
-        if not await self._database.read(lambda conn: pictures.is_due(conn, self._app_id, now=now)):
+        try:
+            claimed = await self._claim_due(free)
+        except StorageUnavailable as error:
+            self._look_at = self._clock.monotonic() + BUSY_SECONDS
+            log.warning("the pictures of the chat wait: %s", error)
             return
-        for picture in await self._database.write(partial(self._claim, free, now)):
+        for picture in claimed:
             if self._closed:
                 return  # due again in a while, and by then there is another server
             job = asyncio.create_task(self._deliver(picture), name=f"picture {picture.id}")
@@ -407,6 +410,13 @@ class Pictures:
             await self._files.remove(list(picture_ids))
         except StorageUnavailable as error:
             log.warning("files of pictures not removed, they are swept later: %s", error)
+
+    async def _claim_due(self, limit: int) -> list[Picture]:
+        now = self._clock.now()
+        # Read first: a write each second would be one each second for nothing.
+        if not await self._database.read(lambda conn: pictures.is_due(conn, self._app_id, now=now)):
+            return []
+        return await self._database.write(partial(self._claim, limit, now))
 
     def _claim(self, limit: int, now: float, conn: sqlite3.Connection) -> list[Picture]:
         """Take what is due; a crash now lets it be due again in a while."""

@@ -16,6 +16,7 @@ from wx.errors import Refused
 from wx.model import Account, Browser, Follower, ScanLogin, ScanLoginState
 from wx.protocol.incoming import Incoming, Scan, Subscribe
 from wx.protocol.reply import TextReply
+from wx.service.authorization import Authorizations
 from wx.service.hub import Hub
 from wx.service.outbox import Outbox
 from wx.service.rate import Rate
@@ -97,6 +98,7 @@ class ScanLogins:
         outbox: Outbox,
         speech: Speech,
         visits: Visits,
+        authorizations: Authorizations,
         *,
         key: bytes,
     ) -> None:
@@ -108,6 +110,7 @@ class ScanLogins:
         self._outbox = outbox
         self._speech = speech
         self._visits = visits
+        self._authorizations = authorizations
         self._key = key
         self._rate = Rate(clock, per_minute=PER_MINUTE)
 
@@ -269,11 +272,13 @@ class ScanLogins:
     async def _scanned(self, code: str, grant: Grant) -> str:
         digest, app_id, now = secret.digest(code), self._config.app_id, self._clock.now()
 
-        def work(conn: sqlite3.Connection) -> tuple[ScanLogin | None, str]:
+        def work(conn: sqlite3.Connection) -> tuple[ScanLogin | None, str, Follower | None]:
             follower = followers.find_by_openid(conn, app_id, grant.openid)
-            return self._scan(conn, digest, follower, now=now)
+            return *self._scan(conn, digest, follower, now=now), follower
 
-        login, outcome = await self._database.write(work)
+        login, outcome, follower = await self._database.write(work)
+        if follower:
+            self._authorizations.came_by(follower)
         if outcome == _UNBOUND:
             return ""
         if outcome or login is None:

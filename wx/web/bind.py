@@ -311,12 +311,20 @@ class Remove(Form):
     """Unbinding."""
 
     async def act(self) -> None:
-        _, account = self.signed_in()
+        session, account = self.signed_in()
         removed = await self.services.bindings.remove(
             account, self.browser, translate=self.locale.translate
         )
         if not removed:
             raise Refused(409, "not-bound", "This account is not bound to a WeChat.")
+        try:
+            await self.services.sessions.check(session)
+        except Refused:
+            # It had come of the WeChat that is unbound now.
+            self.clear_own_cookie("session")
+            if not self.wants_json():
+                self.redirect("/login?done=removed", status=303)
+                return
         self.done({"bound": False}, word="removed")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from wx.errors import Refused
 from wx.web.base import ANY, PAGES, START, Base, Page, lead, one
 
+_REMOVED = "Unbound, and logged out: this browser was logged in by that WeChat."
 _STALE = "This page was open for too long. Please try again."
 
 
@@ -20,7 +21,8 @@ class Login(Base):
         if self.session:
             self.redirect(PAGES[self._to], status=303)
             return
-        await self._show()
+        removed = one(self.request, "done", "removed") == "removed"
+        await self._show(done=self.say(_REMOVED) if removed else None)
 
     def _wish(self, to: str) -> None:
         self._to, self.page = to, lead("/login", to)
@@ -29,11 +31,11 @@ class Login(Base):
         enter = lead("/enter", self._to) if self.inside_wechat else None
         return super().get_template_namespace() | {"to": self._to, "enter_url": enter}
 
-    async def _show(self, error: str | None = None) -> None:
+    async def _show(self, error: str | None = None, *, done: str | None = None) -> None:
         # Whoever is inside WeChat cannot scan their own screen.
         scan_login = not self.inside_wechat and await self.services.scan_logins.offered()
         # The name is not repeated, so that the answer's bytes tell nothing about it.
-        self.render("login.html", error=error, username="", scan_login=scan_login)
+        self.render("login.html", error=error, done=done, username="", scan_login=scan_login)
 
     async def post(self) -> None:
         self._wish(self.wished(body=True))
@@ -62,7 +64,7 @@ class Login(Base):
         with contextlib.suppress(Refused):
             self._wish(self.wished(body=True))
         page = self.render_string(
-            "login.html", error=self.say(_STALE), username="", scan_login=False
+            "login.html", error=self.say(_STALE), done=None, username="", scan_login=False
         )
         self.finish(page)
 

@@ -12,6 +12,7 @@ from wx.model import ScanLoginState
 from wx.service import scan_login
 from wx.service.codes import OAUTH, SCAN
 from wx.service.scan_login import View
+from wx.service.throttle import place
 from wx.service.visit import VISIT_SECONDS
 from wx.web import client, qr
 from wx.web.base import PAGES, Base, lead, one
@@ -209,7 +210,7 @@ class Scanned(PhonePage):
             visit=self.own_cookie("visit"),
             state=one(self.request, "state", _STATE),
             oauth_code=one(self.request, "code", _CODE),
-            share=self.address,
+            share=place(self.address),
         )
         if path:
             self.redirect(path, status=303)
