@@ -160,7 +160,7 @@ async def test_whoever_was_unbound_is_a_stranger(world: World) -> None:
 @pytest.mark.gen_test(timeout=20)
 async def test_a_way_that_was_begun_for_another_page_or_thing_is_none(world: World) -> None:
     await world.bound()
-    visits = world.server.services.visits
+    visits = world.server.services.readers._visits
     for purpose in ("enter pictures", "profile bind", "notice bind", "enter", "bind"):
         address, visit = visits.begin(purpose, "", path="/enter?to=bind")
         came = Arrival("enter bind", visit, state_of(address), code_of(world), share="here")

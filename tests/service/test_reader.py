@@ -83,7 +83,7 @@ async def test_a_cookie_that_we_did_not_make_opens_nothing(world: World) -> None
     later = f"{int(ends) + 1}.{mark}"
     for made in (later, f"{ends}.{mark[:-1]}", f"{ends}.{'x' * 43}", f"{ends}.", mark, visit, "é"):
         assert not door(world).knows(made, openid), made
-    other = Readers(world.clock, world.server.services.visits, key=b"another key")
+    other = Readers(world.clock, world.server.services.readers._visits, key=b"another key")
     assert not other.knows(cookie, openid)
 
 
@@ -108,7 +108,7 @@ async def test_a_way_that_was_begun_for_one_notice_opens_no_other(world: World) 
 
 @pytest.mark.gen_test(timeout=20)
 async def test_a_way_that_was_begun_for_something_else_opens_no_notice(world: World) -> None:
-    visits, openid = world.server.services.visits, openid_of(world)
+    visits, openid = world.server.services.readers._visits, openid_of(world)
     for purpose in ("enter bind", PAGE, f"reader {PAGE}", "notice"):
         address, visit = visits.begin(purpose, "", path="/")
         came = Came(PAGE, visit, state_of(address), code_of(world))

@@ -24,7 +24,7 @@ SHARE = "192.0.2.7"
 
 
 def door(world: World) -> Visits:
-    return world.server.services.visits
+    return world.server.services.readers._visits
 
 
 def state_of(address: str) -> str:

@@ -23,7 +23,6 @@ from wx.service.scan_login import ScanLogins
 from wx.service.sessions import Sessions
 from wx.service.templates import Templates
 from wx.service.views import Views
-from wx.service.visit import Visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,6 @@ class Services:
     scan_logins: ScanLogins
     test_rate: Rate  # of the test notices that an account may ask for
     templates: Templates
-    visits: Visits
     access_token: Credentials
     hub: Hub
     health: Health
