@@ -57,12 +57,11 @@ async function ask({ byHand = false, fresh = false } = {}) {
   if (byHand) renewals = 0;
   find("[data-box]").setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch("/login/codes", {
-      method: "POST",
-      headers: { Accept: "application/json", "X-XSRFToken": document.querySelector("input[name=_xsrf]").value },
-      body: new URLSearchParams(fresh ? { fresh: "1" } : {}),
-      credentials: "same-origin",
-    });
+    let answer = await post(fresh);
+    if (answer.status === 403) {
+      await renewToken();
+      answer = await post(fresh);
+    }
     const said = await answer.json().catch(() => ({}));
     if (answer.status === 201) await show(said);
     else if (answer.status === 409) startAgain(); // another tab has signed in
@@ -75,6 +74,23 @@ async function ask({ byHand = false, fresh = false } = {}) {
     asking = false;
     find("[data-box]").removeAttribute("aria-busy");
   }
+}
+
+function post(fresh) {
+  return fetch("/login/codes", {
+    method: "POST",
+    headers: { Accept: "application/json", "X-XSRFToken": document.querySelector("input[name=_xsrf]").value },
+    body: new URLSearchParams(fresh ? { fresh: "1" } : {}),
+    credentials: "same-origin",
+  });
+}
+
+/** This page's token is an old one once another tab has signed in or out. Whatever page comes has today's. */
+async function renewToken() {
+  const answer = await fetch("/login", { headers: { Accept: "text/html" }, credentials: "same-origin", cache: "no-store" });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const token = page.querySelector("input[name=_xsrf]")?.value;
+  if (token) for (const field of document.querySelectorAll("input[name=_xsrf]")) field.value = token;
 }
 
 async function show(code) {
@@ -141,8 +157,9 @@ function enter(id) {
   const form = find("[data-enter]");
   form.append(wish.cloneNode());
   form.action = `/login/codes/${encodeURIComponent(id)}/enter`;
+  const submit = () => renewToken().catch(() => {}).then(() => form.submit());
   if (!navigator.locks) {
-    form.submit();
+    submit();
     return;
   }
   // Two tabs in sight hear the yes at once. The lock is held until this page is gone.
@@ -151,7 +168,7 @@ function enter(id) {
       setTimeout(startAgain, OTHER_TAB);
       return null;
     }
-    form.submit();
+    submit();
     return new Promise(() => {});
   });
 }

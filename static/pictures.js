@@ -4,6 +4,7 @@
 const NEEDED = ["chooseImage", "uploadImage"];
 const AT_A_TIME = 9; // pictures, the most that WeChat lets people pick
 const GRACE = 2000; // ms in which a second configuration may be refused
+const FOR_ALL = [401, 409, 429]; // of the server's refusals: signed out, full, too many; the next picture would meet the same
 const PATIENCE = 20000; // ms for WeChat's script to load, and for what it says of this page
 
 const main = document.querySelector("main[data-page=pictures]");
@@ -18,15 +19,22 @@ let configurations = 0;
 const word = (name, values = {}) =>
   find(`[data-word=${name}]`).textContent.replace(/\{(\w+)\}/g, (_, value) => String(values[value] ?? ""));
 
-/** A trouble that has a sentence for the person. */
-class Trouble extends Error {}
+/** A trouble that has a sentence for the person; `status` is that of the server's answer, if it was one. */
+class Trouble extends Error {
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
 
 function say(text) {
   find("[data-status]").textContent = text;
 }
 
-function complain(error) {
-  find("[data-trouble-text]").textContent = error instanceof Trouble ? error.message : word("lost");
+const sentence = (error) => (error instanceof Trouble ? error.message : word("lost"));
+
+function complain(error, before = "") {
+  find("[data-trouble-text]").textContent = before + sentence(error);
   find("[data-trouble]").hidden = false;
 }
 
@@ -72,7 +80,7 @@ async function signature(more = "") {
 /** An answer's JSON; where it is a refusal, its sentence becomes the trouble. */
 async function told(answer) {
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Trouble(said.error?.message ?? word("lost"));
+  if (!answer.ok) throw new Trouble(said.error?.message ?? word("lost"), answer.status);
   return said;
 }
 
@@ -128,13 +136,23 @@ async function choose() {
   let sent = 0;
   try {
     const chosen = await picked();
+    let trouble = null;
     bar.max = Math.max(1, chosen.length);
     for (const [place, localId] of chosen.entries()) {
       bar.value = place;
       bar.hidden = false;
       say(word("sending", { number: place + 1, all: chosen.length }));
-      show(await keep(await uploaded(localId)));
-      sent += 1;
+      try {
+        show(await keep(await uploaded(localId)));
+        sent += 1;
+      } catch (error) {
+        trouble ??= error;
+        if (FOR_ALL.includes(error.status)) break;
+      }
+    }
+    if (trouble) {
+      const failed = word("failed", { number: chosen.length - sent, all: chosen.length });
+      complain(trouble, chosen.length > 1 ? `${failed} ` : "");
     }
   } catch (error) {
     complain(error);

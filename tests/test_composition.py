@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.service.steps import EXCHANGE, bindings
 from tests.world import World
 from wx import composition
 from wx.clock import Clock
+from wx.simulator.app import Simulator
 from wx.timers import Timer, Timers
 
 
@@ -52,7 +54,13 @@ async def test_what_is_off_has_no_timer(
 
 @pytest.mark.gen_test(timeout=20)
 async def test_nothing_is_asked_of_the_platform_before_it_is_wanted(world: World) -> None:
-    before = sum(world.simulator.calls.values())
+    alone = Simulator()
+    await alone.start()
     async with AsyncExitStack() as stack:
-        composition.connect(world.server.config, Clock(), stack)
-        assert sum(world.simulator.calls.values()) == before
+        stack.push_async_callback(alone.stop)
+        config = replace(world.server.config, api_base=alone.base_url)
+        platform = composition.connect(config, Clock(), stack)
+        await asyncio.sleep(0.05)
+        assert not alone.calls
+        await platform.access_token.get()
+        assert sum(alone.calls.values()) == 1

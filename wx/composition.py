@@ -250,10 +250,12 @@ def compose(
         hub=hub,
         health=Health(store, platform.access_token, hub, courier),
     )
-    return Parts(services, courier, _timers(config, platform, services, courier))
+    return Parts(services, courier, _timers(config, platform, services, courier, visits))
 
 
-def _timers(config: Config, platform: Platform, services: Services, courier: Courier) -> Timers:
+def _timers(
+    config: Config, platform: Platform, services: Services, courier: Courier, visits: Visits
+) -> Timers:
     """What is done again and again, and after how many seconds."""
 
     async def housekeeping() -> None:
@@ -270,6 +272,7 @@ def _timers(config: Config, platform: Platform, services: Services, courier: Cou
             Timer("expired codes", 1, services.invites.expire),
             Timer("expired scan logins", 1, services.scan_logins.expire),
             Timer("ended scan logins", 60, services.scan_logins.purge),
+            Timer("visits", 60, visits.forget),
             Timer("bind route", 1, services.codes.find_out),
             Timer("outbox", 0.5, courier.look),
             Timer("JS ticket", 1, platform.js_ticket.refresh_if_due),

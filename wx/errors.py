@@ -76,6 +76,13 @@ class PlatformError(Exception):
         self.path = path
         self.unsent = unsent
 
+    def fresh(self) -> "PlatformError":
+        """The same error, not raised yet. One that is kept and raised again and again gathers the
+        frames of all who get it, and with them their requests."""
+        return PlatformError(
+            self.remedy, self.errcode, self.errmsg, path=self.path, unsent=self.unsent
+        )
+
 
 class StartError(Exception):
     """The program cannot start; ``exit_code`` says why (interface document, Commands)."""

@@ -19,6 +19,7 @@ _QUERY = re.compile(
     re.IGNORECASE,
 )
 _PATHS = re.compile(r"(/(?:b|n|undo|live|view)/)[A-Za-z0-9]+")
+_PAIRS = re.compile(r"(/(?:s|not-me)/)[A-Za-z0-9]+(?:/[A-Za-z0-9]+)?")  # a sign-in by scan's
 _KEYS = re.compile(r"\bwx_[0-9A-Za-z]{16,}")  # an API key, or so much of one that it is no name
 _SEND = re.compile(r"(/(?:send/)?)[^/\s?\"']+(\.send\b)")  # ServerChan's addresses
 _BEARER = re.compile(r"(Bearer\s+)\S+", re.IGNORECASE)
@@ -59,6 +60,7 @@ class Scrubber(logging.Formatter):
             text = text.replace(secret, "[secret]")
         text = _QUERY.sub(r"\1[secret]", text)
         text = _PATHS.sub(r"\1[secret]", text)
+        text = _PAIRS.sub(r"\1[secret]", text)
         text = _SEND.sub(r"\1[secret]\2", text)
         text = _KEYS.sub("[secret]", text)
         return _BEARER.sub(r"\1[secret]", text)

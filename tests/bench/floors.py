@@ -95,6 +95,7 @@ class BindPage(RequestHandler):
             error=None,
             restorable=False,
             replacing=False,
+            pictures=False,
             demo_phone=None,
         )
 

@@ -40,7 +40,13 @@ def test_the_menu_lets_a_stranger_in_and_knows_them_from_then_on(
     web.get_by_role("button", name=allow).click()
     expect(web.locator("[data-bound] [data-nickname]")).to_have_text("王小明🌻")
 
+    # The notice that it brought has come and gone over the bar, which can still be pressed.
+    expect(phone.locator(".banner")).to_be_hidden(timeout=15_000)
+    phone.locator("header.bar a.back").click()
+    phone.wait_for_url(f"{demo.phone}/phone/wang")
+
     # Without the session, the WeChat alone lets them in.
+    web = tap(phone, demo, "网站 Site")
     web.locator("form[action$='/logout'] button").click()
     expect(web.locator("[data-page=login]")).to_be_visible()
     web = tap(phone, demo, "网站 Site")

@@ -20,6 +20,10 @@ from tests.browser.test_demo import agree
 pytestmark = pytest.mark.browser
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+WORDS = {
+    "zh-CN": ("请用微信扫描二维码。", "已扫码，请在手机上确认。", "绑定成功。"),
+    "en-GB": ("Scan the code with WeChat.", "Scanned. Please confirm on your phone.", "Bound."),
+}
 FOREIGN = ("CORS policy", "net::ERR_FAILED", "WebSocket connection to")
 
 
@@ -109,7 +113,7 @@ def shown(page: Page) -> bool:
     return bool(page.evaluate("document.getElementById('code').naturalWidth > 0"))
 
 
-@pytest.mark.parametrize("sockets", [True, False])
+@pytest.mark.parametrize(("sockets", "language"), [(True, "zh-CN"), (False, "en-GB")])
 @pytest.mark.console_may_say("WebSocket")
 def test_a_page_elsewhere_shows_the_code_and_sees_the_binding_live(
     serve: Callable[..., Demo],
@@ -117,14 +121,16 @@ def test_a_page_elsewhere_shows_the_code_and_sees_the_binding_live(
     shop: Shop,
     tmp_path: Path,
     sockets: bool,
+    language: str,
 ) -> None:
+    scan, scanned, bound = WORDS[language]
     demo = serve("--invite-origins", shop.origin)
     shop.use(demo, tmp_path)
-    page = visitor()
+    page = visitor(language=language)
     if not sockets:
         page.context.route_web_socket("**/live", lambda socket: socket.close())
     page.goto(shop.origin)
-    expect(page.locator("#told")).to_have_text("请用微信扫描二维码。")
+    expect(page.locator("#told")).to_have_text(scan)
     [invite] = shop.codes
     expect(page.locator("#number")).to_have_text(invite["number"])
     expect(page.locator("#code")).to_be_visible()
@@ -135,9 +141,9 @@ def test_a_page_elsewhere_shows_the_code_and_sees_the_binding_live(
     expect(frame.locator("[data-account-name]")).to_have_text("shop-4711")
     expect(frame.locator("[data-number]")).to_have_text(invite["number"])
     expect(frame.locator("dl")).to_contain_text("203.0.113.0/24")
-    expect(page.locator("#told")).to_have_text("已扫码，请在手机上确认。", timeout=15_000)
+    expect(page.locator("#told")).to_have_text(scanned, timeout=15_000)
     agree(phone)
-    expect(page.locator("#told")).to_contain_text("绑定成功。", timeout=15_000)
+    expect(page.locator("#told")).to_contain_text(bound, timeout=15_000)
     expect(page.locator("#told")).to_contain_text("王小明")
     expect(page.locator("#code")).to_be_hidden()
     expect(page.locator("#number")).to_have_text("")

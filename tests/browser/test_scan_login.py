@@ -205,3 +205,32 @@ def test_while_nobody_is_bound_the_login_page_shows_no_code(
     expect(desk.locator("input[name=username]")).to_be_focused()
     assert desk.locator("[data-scan]").count() == 0
     assert re.search(r"\bnarrow\b", desk.locator("main").get_attribute("class") or "")
+
+
+def test_another_tab_that_logged_in_meanwhile_does_not_keep_this_one_out(
+    oauth_demo: Demo, visitor: Callable[..., Page]
+) -> None:
+    phone, desk = bind(oauth_demo, visitor), visitor()
+    wait(desk, oauth_demo)
+    other = desk.context.new_page()
+    log_in(other, oauth_demo, "bob")
+    question(phone, oauth_demo, desk).locator("[data-yes]").click()
+    desk.wait_for_url(f"{oauth_demo.site}/bind")
+    expect(desk.locator("[data-account]")).to_have_text("ann")
+
+
+@pytest.mark.console_may_say("403 (Forbidden)", "404 (Not Found)")
+def test_a_page_whose_token_is_an_old_one_still_gets_a_new_code(
+    oauth_demo: Demo, visitor: Callable[..., Page]
+) -> None:
+    bind(oauth_demo, visitor)
+    desk = visitor()
+    wait(desk, oauth_demo)
+    other = desk.context.new_page()
+    log_in(other, oauth_demo, "bob")
+    other.locator("form[action='/logout'] button").click()
+    expect(other.locator("[data-login]")).to_be_visible()
+    first = code_of(desk)
+    desk.evaluate("document.querySelector('[data-another]').click()")
+    expect(desk.locator("[data-scan]")).to_have_attribute("data-state", "waiting")
+    expect(desk.locator("[data-demo-phone]")).not_to_have_attribute("href", re.compile(first[-20:]))

@@ -15,6 +15,7 @@ from tornado.ioloop import IOLoop
 
 from tests.flows.program import Program
 from tests.world import PASSWORD, Desktop
+from wx.protocol import jssdk
 from wx.simulator.app import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +114,24 @@ async def test_the_examples_do_what_the_readme_says(
         assert '"errno": 0' in every and '"success": true' in every
     log = program.log.read_text()
     assert not [key for key in keys if key in log]
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_page_is_signed_as_the_readme_says(
+    program: Program, simulator: Simulator, tmp_path: Path
+) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("there is no curl here")
+    await asyncio.to_thread(program.start)
+    section = README.split("\n### Signing a page\n", 1)[1].split("\n### ", 1)[0]
+    [(language, text)] = re.findall(r"^```(\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    answer = json.loads(await Shell(program, tmp_path).run(language, text))
+    [ticket] = simulator.world.js_tickets
+    signed = jssdk.sign(
+        ticket, answer["nonceStr"], answer["timestamp"], "https://shop.example.com/cart?id=7"
+    )
+    assert answer["signature"] == signed
+    assert (tmp_path / "pages.key").stat().st_mode & 0o077 == 0
 
 
 def test_there_are_examples_for_curl_python_and_the_shell_and_their_answers_are_json() -> None:

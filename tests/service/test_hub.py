@@ -3,7 +3,7 @@
 import pytest
 
 from wx.errors import Refused
-from wx.service.hub import PER_ADDRESS, PER_KEY, Hub
+from wx.service.hub import DESK, PER_ADDRESS, PER_KEY, Hub
 
 
 class Ear:
@@ -100,6 +100,37 @@ def test_the_twenty_first_of_an_address_is_refused_unless_it_is_this_machine() -
     hub.admit(key=b"new", address="192.0.2.1", near=True)
 
 
+def test_the_addresses_of_one_line_are_one_address() -> None:
+    hub = Hub(limit=100)
+    ears = [Ear(key=bytes([one]), peer=f"2001:db8::{one}") for one in range(PER_ADDRESS)]
+    join(hub, *ears)
+    with pytest.raises(Refused) as refusal:
+        hub.admit(key=b"new", address="2001:db8::ffff", near=False)
+    assert refusal.value.status == 429
+    hub.admit(key=b"new", address="2001:db8:0:1::1", near=False)
+    hub.leave(ears[0])
+    hub.admit(key=b"new", address="2001:db8::ffff", near=False)
+
+
+def test_strangers_take_half_of_all_places_at_most() -> None:
+    hub = Hub(limit=6)
+    strangers = [Ear(key=bytes([one]), peer=f"192.0.2.{one}", kind=DESK) for one in range(3)]
+    join(hub, *strangers)
+    with pytest.raises(Refused) as refusal:
+        hub.admit(key=b"new", address="192.0.2.9", near=False, kind=DESK)
+    assert refusal.value.status == 503 and refusal.value.retry_after
+    hub.admit(key=b"new", address="192.0.2.9", near=False)
+    join(hub, Ear(key=b"x", peer="192.0.2.9"))
+    hub.leave(strangers[0])
+    hub.admit(key=b"new", address="192.0.2.9", near=False, kind=DESK)
+
+
+def test_what_is_waited_for_is_told_by_the_kind_of_those_who_wait() -> None:
+    hub = Hub(limit=10)
+    join(hub, Ear("t"), Ear("u", key=b"a", kind=DESK), Ear("u", key=b"b", kind=DESK))
+    assert (hub.topics(DESK), hub.topics("session"), hub.topics("view")) == (["u"], ["t"], [])
+
+
 def test_one_more_than_all_is_refused_as_busy() -> None:
     hub = Hub(limit=2)
     join(hub, Ear(key=b"a"), Ear(key=b"b"))
@@ -116,7 +147,7 @@ def test_those_who_leave_leave_nothing_behind_also_when_they_leave_twice() -> No
         hub.leave(ear)
     assert len(hub) == 0
     assert hub.keys("session") == []
-    assert not (hub._topics or hub._keys or hub._addresses)
+    assert not (hub._topics or hub._keys or hub._places or hub._kinds)
 
 
 def test_what_lets_people_in_is_told_by_its_kind() -> None:

@@ -13,8 +13,13 @@ from tests.world import Desktop, World
 from wx.errors import Refused
 from wx.model import Browser
 from wx.service import codes, scan_login
+from wx.service.accounts import Accounts
+from wx.service.passwords import Passwords
 from wx.service.scan_login import ScanLogins
+from wx.store import scan_logins as rows
+from wx.store.database import Database
 
+CREATE = "/cgi-bin/qrcode/create"
 HERE = Browser("192.0.2.0/24", "Chrome, Linux")
 
 
@@ -80,39 +85,142 @@ async def test_a_browser_has_one_open_code_until_it_asks_for_another(world: Worl
     assert {view.login.id for view, _ in many} == {first.login.id}
     fresh, _ = await opened(world, cookie, fresh=True)
     assert fresh.login.id != first.login.id
-    assert (await logins(world).view(first.login.id, cookie)).state == "expired"
-    world.clock.advance(120)
-    later, _ = await opened(world, cookie)
-    assert later.login.id != fresh.login.id
-    for strange in ("", "x", "a" * 44, "é" * 43):
+    with pytest.raises(Refused) as refusal:
+        await logins(world).view(first.login.id, cookie)
+    assert refusal.value.status == 404
+    assert len(world.rows("SELECT * FROM scan_logins")) == 1, "nobody had scanned the first"
+    for strange in ("", "x", "a" * 43, "a" * 44, "é" * 43):
         _, made = await opened(world, strange)
-        assert re.fullmatch("[0-9A-Za-z]{43}", made)
+        assert re.fullmatch("[0-9A-Za-z]{43}", made) and made != strange
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_a_stranger_s_address_gets_twenty_in_a_minute_and_all_together_so_many(
-    world: World, monkeypatch: pytest.MonkeyPatch
+async def test_one_that_somebody_has_scanned_is_kept_as_expired_when_another_is_asked_for(
+    world: World,
 ) -> None:
+    desktop = await desk(world)
+    made = await scanning.code(desktop)
+    question = await scanning.scan(world, made)
+    await scanning.code(desktop, fresh="1")
+    (row,) = world.rows("SELECT state FROM scan_logins WHERE id = ?", made["id"])
+    assert row["state"] == "expired"
+    assert (await scanning.say(world, question)).status == 410
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_each_code_has_a_cookie_of_its_own_that_ends_with_it(world: World) -> None:
+    await desk(world)
+    first, cookie = await opened(world)
+    _, fresh = await opened(world, cookie, fresh=True)
+    assert fresh != cookie
+    world.clock.advance(120)
+    later, other = await opened(world, fresh)
+    assert other not in (cookie, fresh)
+    for seen_once in (cookie, fresh):
+        _, made = await opened(world, seen_once)
+        assert made not in (cookie, fresh, other), "it is no way to this browser's code"
+        with pytest.raises(Refused):
+            await logins(world).enter(later.login.id, seen_once, HERE, previous="")
+    assert first.login.id != later.login.id
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_an_address_gets_twenty_codes_in_a_minute(world: World) -> None:
     await desk(world)
     for _ in range(scan_login.PER_MINUTE):
         await opened(world)
     refusal = await refused(world)
     assert refusal.status == 429 and refusal.retry_after
-    for number in range(2):  # one /64 is one address
+    for number in range(scan_login.PER_MINUTE):  # one /64 is one address
         await opened(world, address=f"2001:db8::{number}")
+    assert (await refused(world, address="2001:db8::ffff")).status == 429
+    await opened(world, address="2001:db8:0:1::1")
     await opened(world, near=True)
-    monkeypatch.setattr(scan_login, "KEPT", 23)
-    refusal = await refused(world, address="198.51.100.1")
-    assert (refusal.status, refusal.retry_after) == (503, 30)
-    # Those that have ended are still kept for a while, and count.
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize(
+    ("mine", "other"), [("2001:db8:0:{:x}::1", "2001:db8:1::1"), ("192.0.2.{}", "192.0.3.1")]
+)
+async def test_a_network_has_so_many_open_codes_and_others_have_their_own(
+    world: World, monkeypatch: pytest.MonkeyPatch, mine: str, other: str
+) -> None:
+    monkeypatch.setattr(scan_login, "OPEN_OF_NETWORK", 4)
+    await desk(world)
+    _, cookie = await opened(world, address=mine.format(0))
+    for number in range(1, 4):
+        await opened(world, address=mine.format(number))
+    refusal = await refused(world, address=mine.format(9))
+    assert (refusal.status, refusal.code, refusal.retry_after) == (429, "too-many-codes", 30)
+    await opened(world, cookie, fresh=True, address=mine.format(0))
+    await opened(world, address=other)
+    for _ in range(9):
+        await opened(world, near=True)  # stands for everybody behind a proxy
     world.clock.advance(120)
-    await logins(world).expire()
+    await opened(world, address=mine.format(9))
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_where_all_is_full_the_most_crowded_network_makes_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_login, "OPEN", 6)
+    desktop = await desk(world)
+    crowd = []
+    for number in range(4):
+        world.clock.advance(1)
+        crowd.append((await opened(world, address=f"2001:db8:0:{number}::1"))[0].login.id)
+    neighbour, _ = await opened(world, address="192.0.2.1")
+    made = await scanning.code(desktop)  # of this machine
+
+    def there() -> set[str]:
+        return {row["id"] for row in world.rows("SELECT id FROM scan_logins")}
+
+    refusal = await refused(world, address="2001:db8:0:9::1")
+    assert (refusal.status, refusal.code, refusal.retry_after) == (503, "too-many-codes", 30)
+    new, _ = await opened(world, address="198.51.100.1")
+    assert there() == {*crowd[:3], neighbour.login.id, made["id"], new.login.id}
+    newer, _ = await opened(world, address="203.0.113.1")
+    assert there() == {*crowd[:2], neighbour.login.id, made["id"], new.login.id, newer.login.id}
+    # What a phone has scanned is never taken away.
+    world.rows("UPDATE scan_logins SET state = 'scanned' WHERE crowd LIKE '2001:%'")
+    assert (await refused(world, address="10.0.0.1")).status == 503
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_waits_with_a_code_that_made_room_hears_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop = await desk(world)
+    made = await scanning.code(desktop)
+    socket = await scanning.live(desktop, made)
+    await socket.frame()
+    monkeypatch.setattr(scan_login, "OPEN", 1)
+    await opened(world)
+    assert await socket.frame() is None and socket.connection.close_code == 1000
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_those_that_have_ended_do_not_count_and_the_last_are_kept_for_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan_login, "OPEN", 3)
+    monkeypatch.setattr(scan_login, "OPEN_OF_NETWORK", 3)
+    monkeypatch.setattr(scan_login, "ENDED", 4)
+    monkeypatch.setattr(scan_login, "PURGE_ROWS", 1)
+    await desk(world)
+    for _ in range(2):
+        for _ in range(3):
+            await opened(world)
+        world.clock.advance(120)
+        await logins(world).expire()
+    await opened(world)
+    assert len(world.rows("SELECT * FROM scan_logins")) == 7
     await logins(world).purge()
-    assert (await refused(world, address="198.51.100.1")).status == 503
-    world.clock.advance(scan_login.KEEP_SECONDS)
+    assert len(world.rows("SELECT * FROM scan_logins")) == 5
+    world.clock.advance(120 + scan_login.KEEP_SECONDS)
     await logins(world).purge()
     assert world.rows("SELECT * FROM scan_logins") == []
-    await opened(world, address="198.51.100.1")
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -126,6 +234,44 @@ async def test_strangers_cannot_use_up_the_platform_s_codes(
     assert routes == ["scan", "scan", "oauth", "oauth"]
     assert (await (await world.signed_in()).fetch("/bind")).code == 200
     world.clock.advance(60)
+    assert (await scanning.code(world.desktop()))["route"] == "scan"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_strangers_have_so_many_of_the_platform_s_codes_in_a_day_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch, ear: Ear
+) -> None:
+    monkeypatch.setattr(codes, "STRANGERS_PER_DAY", 2)
+    await world.open_webhook()
+    await desk(world)
+
+    async def routes() -> list[str]:
+        return [(await scanning.code(world.desktop()))["route"] for _ in range(3)]
+
+    to_midnight = 86400 - (world.clock.now() + 8 * 3600) % 86400  # in China
+    world.clock.advance(to_midnight + 1)
+    assert await routes() == ["scan", "scan", "oauth"]
+    assert sum("until midnight in China" in line for line in ear.lines) == 1
+    world.clock.advance(86400 - 60)
+    assert await routes() == ["oauth"] * 3
+    bob = await world.signed_in("bob")
+    assert (await bob.invite())["route"] == "scan", "those who are signed in have the rest"
+    world.clock.advance(60)
+    assert await routes() == ["scan", "scan", "oauth"]
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_fails_for_strangers_pauses_their_codes_alone(world: World) -> None:
+    await world.open_webhook()
+    await desk(world)
+    bob = await world.signed_in("bob")
+    world.simulator.faults.answer(CREATE, body='{"errcode": 45009, "errmsg": "quota"}')
+    assert (await scanning.code(world.desktop()))["route"] == "oauth"
+    calls = world.simulator.calls[CREATE]
+    assert (await scanning.code(world.desktop()))["route"] == "oauth"
+    assert world.simulator.calls[CREATE] == calls, "not asked for a while"
+    assert (await bob.invite())["route"] == "scan"
+    world.clock.advance(codes.PAUSE_SECONDS)
     assert (await scanning.code(world.desktop()))["route"] == "scan"
 
 
@@ -281,6 +427,84 @@ async def test_a_no_ends_the_code_and_after_the_entry_it_leads_to_the_session_s_
     assert "/not-me/" in ends.url
     await world.simulator.phone("wang").submit(ends)
     assert sessions(world) == []
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_of_many_taps_at_once_each_is_a_yes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desktop = await desk(world)
+    made = await scanning.code(desktop)
+    question = await scanning.scan(world, made)
+    answer = question.url.rpartition("/")[2]
+    said = await asyncio.gather(*(logins(world).confirm(made["id"], answer) for _ in range(4)))
+    assert [one.account_name for one in said] == ["ann"] * 4
+    assert await scanning.state(desktop, made) == "confirmed"
+    # One that was asked before the other's yes, and comes to its own after the entry.
+    stale = await scanning.code(world.desktop())
+    answer = (await scanning.scan(world, stale)).url.rpartition("/")[2]
+    before = await logins(world).question(stale["id"], answer)
+
+    async def asked(*_: str) -> scan_login.Question:
+        return before
+
+    world.rows("UPDATE scan_logins SET state = 'entered' WHERE id = ?", stale["id"])
+    monkeypatch.setattr(logins(world), "question", asked)
+    assert await logins(world).confirm(stale["id"], answer) == before
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("change", ["password", "disable"])
+async def test_a_new_password_and_a_disabling_take_back_what_was_said_before(
+    world: World, change: str
+) -> None:
+    await world.bound("bob", "li")  # so that there is a code
+    desktop = await desk(world)
+    waiting = world.desktop()
+    scanned = await scanning.code(waiting)
+    question = await scanning.scan(world, scanned)
+    made = await scanning.confirmed(world, desktop)
+    bobs_desk = world.desktop()
+    bobs = await scanning.confirmed(world, bobs_desk, "li")
+    hasher = Passwords()
+    try:
+        async with await Database.open(world.folder / "data" / "wxbind.db") as door:
+            accounts = Accounts(door, world.clock, hasher)
+            if change == "password":
+                await accounts.change_password("ann", "another long secret 9")
+            else:
+                await accounts.disable("ann")
+                await accounts.enable("ann")
+    finally:
+        hasher.close()
+    assert (await scanning.enter(desktop, made)).code == 410
+    assert (await scanning.say(world, question)).status == 410
+    assert await scanning.state(desktop, made) == "refused"
+    assert "ann" not in sessions(world)
+    assert (await scanning.enter(bobs_desk, bobs)).code == 303, "another's is not touched"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_waits_hears_of_an_end_by_another_process(world: World) -> None:
+    desktop = await desk(world)
+    made, other = await scanning.code(desktop), world.desktop()
+    socket = await scanning.live(desktop, made)
+    await socket.until("waiting")
+    gone = await scanning.code(other)
+    second = await scanning.live(other, gone)
+    await second.until("waiting")
+    hasher = Passwords()
+    await scanning.scan(world, made)
+    await socket.until("scanned")
+    try:
+        async with await Database.open(world.folder / "data" / "wxbind.db") as door:
+            await Accounts(door, world.clock, hasher).disable("ann")
+            await door.write(lambda conn: rows.remove_waiting(conn, gone["id"]))
+    finally:
+        hasher.close()
+    await logins(world).expire()
+    assert (await socket.frame() or {})["state"] == "refused"
+    assert await second.frame() is None and second.connection.close_code == 1000
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -454,9 +678,32 @@ async def test_the_notice_is_in_the_phone_s_language_and_its_link_is_not_kept(
         "ann: logged in to Example",
         "Chrome, Linux, 127.0.0.0/24",
     ]
+    assert "shown by" not in row["text"]
     assert path.rpartition("/")[2] not in row["url"]
     card = world.simulator.world.people["wang"].chat[-1]
     assert any("ann: logged in to" in value for _, value in card.fields)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_notice_and_its_link_name_what_went_in_and_what_had_shown_the_code(
+    world: World,
+) -> None:
+    desktop = await desk(world)
+    world.rows("UPDATE followers SET language = 'en'")
+    made = await scanning.confirmed(world, desktop)
+    desktop.headers |= {"User-Agent": "curl/8"}
+    assert (await scanning.enter(desktop, made)).code == 303
+    path = await scanning.not_me(world)
+    (row,) = world.rows("SELECT * FROM outbox WHERE hidden LIKE 'not-me %'")
+    assert row["text"].splitlines() == [
+        "ann: logged in to Example",
+        "unknown browser, 127.0.0.0/24",
+        "The code was shown by: Chrome, Linux, 127.0.0.0/24",
+        "That was not you? End it here:",
+    ]
+    entered = await logins(world).entered(*path.split("/")[2:])
+    assert (entered.browser.name, entered.browser.network) == ("", "127.0.0.0/24")
+    assert entered.asked == Browser("127.0.0.0/24", "Chrome, Linux")
 
 
 # That was not me
@@ -512,6 +759,16 @@ async def test_the_link_outlives_the_binding_and_the_person_but_not_the_session(
     with pytest.raises(Refused) as refusal:
         await logins(world).end(login_id, code)
     assert refusal.value.status == 410
-    world.clock.advance(world.server.config.session_seconds + scan_login.KEEP_SECONDS)
     await logins(world).purge()
-    assert world.rows("SELECT * FROM scan_logins") == []
+    assert len(world.rows("SELECT * FROM scan_logins")) == 1, "its pages can say so for a while"
+    still = world.desktop()
+    world.rows("UPDATE bindings SET ended_at = NULL")
+    await world.bound("bob", "li")
+    await scanning.signed_in(world, still, "li")
+    world.clock.advance(scan_login.KEEP_SECONDS)
+    await logins(world).purge()
+    (row,) = world.rows("SELECT * FROM scan_logins")
+    assert row["id"] != made["id"], "that whose session lives"
+    with pytest.raises(Refused) as refusal:
+        await logins(world).entered(login_id, code)
+    assert refusal.value.status == 410

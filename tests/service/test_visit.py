@@ -17,6 +17,7 @@ from wx.errors import Refused, StorageUnavailable
 from wx.service import visit
 from wx.service.visit import Arrival, Visits
 from wx.simulator.oauth import Question, new_code
+from wx.timers import Timer, Timers
 from wx.wechat.oauth import Grant
 
 PURPOSE, OTHER = "notice one", "notice two"
@@ -88,7 +89,8 @@ async def test_the_way_to_the_platform_asks_for_no_more_than_it_is_told_to(world
     asked = parse_qs(urlsplit(address).query)
     assert asked["redirect_uri"] == [f"{world.base}/there?to=bind"]
     assert asked["scope"] == ["snsapi_base"]
-    assert re.fullmatch(r"[0-9A-Za-z]{43}", asked["state"][0])
+    assert re.fullmatch(r"[0-9A-Za-z]{65}", asked["state"][0])
+    assert re.fullmatch(visit.STATE, asked["state"][0])
     assert address.endswith("#wechat_redirect")
     assert cookie not in address and PURPOSE not in address
     address, _ = door(world).begin(PURPOSE, "", path="/there", scope="snsapi_userinfo")
@@ -138,9 +140,12 @@ async def test_a_state_is_good_for_one_purpose_in_one_browser_for_ten_minutes(
         replace(mine, state=""),
         replace(mine, state="é" * 43),
         replace(mine, visit="x"),
-        replace(mine, visit=long, state=door(world)._state(PURPOSE, long)),
-        replace(mine, visit=over, state=door(world)._state(PURPOSE, over)),
-        replace(mine, visit="", state=door(world)._state(PURPOSE, "")),
+        replace(mine, state=theirs.state[:22] + mine.state[22:]),
+        replace(mine, state=mine.state[22:]),
+        replace(mine, visit=long, state=door(world)._state(PURPOSE, long, "n" * 22)),
+        replace(mine, visit=over, state=door(world)._state(PURPOSE, over, "n" * 22)),
+        replace(mine, visit="", state=door(world)._state(PURPOSE, "", "n" * 22)),
+        replace(mine, state=door(world)._state(PURPOSE, mine.visit, "")),
     ):
         assert await refused(world, wrong) == (403, "unproved")
     world.clock.advance(600)
@@ -153,7 +158,7 @@ async def test_a_purpose_and_a_cookie_cannot_be_joined_in_another_way(world: Wor
     """The blank between them could be anywhere, were a cookie not of one form."""
     mine = arrival(world, purpose="profile bind")
     other = replace(mine, purpose="profile", visit=f"bind {mine.visit}")
-    assert door(world)._state(other.purpose, other.visit) == mine.state
+    assert door(world)._state(other.purpose, other.visit, mine.state[:22]) == mine.state
     assert await refused(world, other) == (403, "unproved")
 
 
@@ -218,18 +223,118 @@ async def test_a_thousand_arrivals_at_once_are_one_exchange_and_one_answer(world
 
 
 @pytest.mark.gen_test(timeout=20)
-async def test_another_code_is_another_exchange_and_what_is_old_is_forgotten(
+async def test_each_way_has_a_state_of_its_own_also_in_one_browser(world: World) -> None:
+    ways = [door(world).begin(PURPOSE, "", path="/there")]
+    ways += [door(world).begin(PURPOSE, ways[0][1], path="/there") for _ in range(20)]
+    assert len({cookie for _, cookie in ways}) == 1
+    assert len({state_of(address) for address, _ in ways}) == len(ways)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_state_that_was_answered_takes_no_other_code(world: World) -> None:
+    came, then = arrival(world), Then()
+    first = await door(world).arrive(came, then)
+    for person in ("wang", "li"):
+        again = replace(came, code=code_of(world, person))
+        assert await refused(world, again, then) == (403, "unproved")
+    assert await door(world).arrive(came, then) is first, "its own code is answered still"
+    assert (world.simulator.calls[EXCHANGE], then.times) == (1, 1)
+    another = arrival(world, "li", cookie=came.visit)
+    assert await door(world).arrive(another, openid) == openid_of(world, "li")
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_nor_does_one_whose_person_was_refused_or_whose_answer_failed(world: World) -> None:
+    for failed in (Refused(409, "no", "No."), ValueError("odd")):
+        came = arrival(world)
+        with pytest.raises(type(failed)):
+            await door(world).arrive(came, Then(failed))
+        assert await refused(world, replace(came, code=code_of(world))) == (403, "unproved")
+    world.simulator.faults.answer(EXCHANGE, errcode=40226)
+    came = arrival(world)
+    assert await refused(world, came) == (403, "risky")
+    assert await refused(world, replace(came, code=code_of(world))) == (403, "unproved")
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("errcode", [40029, 40163, -1, 45011, 40125, None])
+async def test_where_nothing_was_decided_the_same_state_may_bring_another_code(
+    world: World, errcode: int | None
+) -> None:
+    came, then = arrival(world), Then()
+    if errcode is None:  # "use full service" runs authorize again with the same state
+        came = replace(came, code=code_of(world, snapshot=True))
+    else:
+        world.simulator.faults.answer(EXCHANGE, errcode=errcode)
+    await refused(world, came, then)
+    again = replace(came, code=code_of(world))
+    found = await door(world).arrive(again, then)
+    assert await door(world).arrive(again, then) is found
+    assert await refused(world, came, then) == (403, "unproved"), "the first is over now"
+    assert (world.simulator.calls[EXCHANGE], then.times) == (2, 1)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_another_code_at_the_same_time_waits_for_what_the_first_comes_to(
     world: World,
 ) -> None:
     came, then = arrival(world), Then()
-    first = await door(world).arrive(came, then)
-    second = await door(world).arrive(replace(came, code=code_of(world)), then)
-    assert second is not first
-    assert (world.simulator.calls[EXCHANGE], then.times) == (2, 2)
-    world.clock.advance(300)
-    await door(world).arrive(arrival(world), then)
+    others = [replace(came, code=code_of(world, "li")) for _ in range(3)]
+    world.simulator.faults.delay(EXCHANGE, 0.1)
+    found = await asyncio.gather(
+        *(door(world).arrive(one, then) for one in (came, *others)), return_exceptions=True
+    )
+    assert not isinstance(found[0], Exception)
+    assert [getattr(one, "code", "") for one in found[1:]] == ["unproved"] * 3
+    assert (world.simulator.calls[EXCHANGE], then.times) == (1, 1)
+    snapshot = replace(arrival(world), code=code_of(world, snapshot=True))
+    both = (snapshot, replace(snapshot, code=code_of(world)))
+    first, second = await asyncio.gather(
+        *(door(world).arrive(one, openid) for one in both), return_exceptions=True
+    )
+    assert isinstance(first, Refused) and first.code == "snapshot"
+    assert second == openid_of(world)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_was_answered_is_forgotten_and_that_it_was_is_not(world: World) -> None:
+    address, cookie = door(world).begin(PURPOSE, "", path="/there")
+    came = Arrival(PURPOSE, cookie, state_of(address), code_of(world), share=SHARE)
+    then = Then()
+    await door(world).arrive(came, then)
+    world.clock.advance(299)
+    await door(world).forget()
     assert len(door(world)._known) == 1
-    assert await refused(world, came, then) == (403, "code-expired"), "the platform knows it still"
+    world.clock.advance(1)
+    await door(world).forget()
+    assert not door(world)._known, "also when nobody arrives"
+    for code in (came.code, code_of(world)):
+        assert await refused(world, replace(came, code=code), then) == (403, "code-expired")
+    world.clock.advance(299)
+    assert await refused(world, replace(came, code=code_of(world)), then) == (403, "code-expired")
+    assert (world.simulator.calls[EXCHANGE], then.times) == (1, 1)
+    world.clock.advance(1)
+    await door(world).forget()
+    assert not door(world)._used
+    assert await refused(world, came, then) == (403, "unproved"), "its way took too long"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_timer_forgets(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Timer] = {}
+
+    def note(timers: Timers, listed: list[Timer]) -> None:
+        seen.update({one.name: one for one in listed})
+        made(timers, listed)
+
+    made = Timers.__init__
+    monkeypatch.setattr(Timers, "__init__", note)
+    await world.reconfigure()
+    await door(world).arrive(arrival(world), openid)
+    world.clock.advance(300)
+    assert seen["visits"].seconds <= 60
+    await seen["visits"].work()
+    assert not door(world)._known
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -313,7 +418,8 @@ async def test_whoever_plays_with_codes_uses_up_their_own_share(
         assert (await refused(world, replace(came, code=f"c{number}")))[1] == "code-expired"
     assert (await refused(world, replace(came, code="one-more")))[0] == 429
     assert world.simulator.calls[EXCHANGE] == most
-    assert (await refused(world, replace(came, code="c0")))[0] == 403, "known already"
+    last = f"c{most - 1}"
+    assert (await refused(world, replace(came, code=last)))[0] == 403, "known already"
     assert await door(world).arrive(replace(arrival(world), share="elsewhere"), openid)
     world.clock.advance(60 / most)
     assert (await refused(world, replace(came, code="one-more")))[0] == 403
@@ -330,9 +436,77 @@ async def test_no_more_is_remembered_than_so_much(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(visit, "REMEMBERED", 3)
-    for _ in range(5):
+    monkeypatch.setattr(visit, "USED", 4)
+    came = [arrival(world) for _ in range(9)]
+    for one in came:
+        await door(world).arrive(one, openid)
+        assert len(door(world)._known) <= 3 and len(door(world)._used) <= 4
+    assert await refused(world, replace(came[4], code=code_of(world))) == (403, "code-expired")
+    world.simulator.faults.answer(EXCHANGE, errcode=40029, times=9)
+    for _ in range(9):
+        await refused(world, arrival(world))
+    assert await refused(world, replace(came[8], code=code_of(world))) == (403, "code-expired"), (
+        "those that came to nothing do not crowd out those that did"
+    )
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_no_more_exchanges_are_under_way_than_so_many(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert visit.AT_ONCE <= 300
+    monkeypatch.setattr(visit, "AT_ONCE", 3)
+    held = [arrival(world) for _ in range(3)]
+    world.simulator.faults.hang(EXCHANGE)
+    waiting = [asyncio.create_task(door(world).arrive(one, openid)) for one in held]
+    await asyncio.sleep(0)
+    with pytest.raises(Refused) as refusal:
         await door(world).arrive(arrival(world), openid)
-    assert len(door(world)._known) == 3
+    told = refusal.value
+    assert (told.status, told.code) == (503, "busy") and told.retry_after
+    again = asyncio.create_task(door(world).arrive(held[0], openid))
+    await asyncio.sleep(0.05)
+    assert not again.done(), "a repeat waits with the one that it repeats"
+    assert len(door(world)._under_way) == 3
+    await door(world).close()
+    await asyncio.gather(again, *waiting, return_exceptions=True)
+    world.simulator.faults.release()
+    world.simulator.faults.clear()
+    assert await door(world).arrive(arrival(world), openid)
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_customer_s_many_networks_are_one_and_nobody_has_more_than_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def play(share: str) -> Arrival:
+        return replace(arrival(world), code="made-up", share=share)
+
+    visits = Visits(world.clock, world.server.config, door(world)._oauth, key=door(world)._key)
+    for rate, size in ((visits._of_share, 2), (visits._of_network, 4), (visits._of_all, 10)):
+        monkeypatch.setattr(rate, "_size", float(size))
+        monkeypatch.setattr(rate, "_per_second", size / 60)
+
+    async def codes(*shares: str) -> list[str]:
+        said = []
+        for share in shares:
+            with pytest.raises(Refused) as refusal:
+                await visits.arrive(play(share), openid)
+            said.append(refusal.value.code)
+        return said
+
+    mine = [f"2001:db8:7:{number}::/64" for number in range(5)]
+    theirs = [f"2001:db8:{number}::/64" for number in range(8, 12)]
+    expired, many = "code-expired", "too-many-tries"
+    assert await codes(mine[0], mine[0], mine[0]) == [expired, expired, many]
+    assert await codes(mine[1], mine[2], mine[3], mine[4]) == [expired, expired, many, many]
+    assert await codes("192.0.2.1", "192.0.2.2", theirs[0], "p" * 43) == [expired] * 4
+    assert await codes(theirs[1], "192.0.2.3", theirs[2]) == [expired, expired, many]
+    assert world.simulator.calls[EXCHANGE] == 10
+    one = replace(arrival(world), share="192.0.2.9")
+    world.clock.advance(7)
+    assert await visits.arrive(one, openid), "as soon as there is room"
+    assert await codes("192.0.2.4", "192.0.2.5") == [expired, many], "what succeeds is given back"
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from wx.model import Browser, ScanLogin, ScanLoginState
-from wx.store import accounts, bindings, followers, migrations, scan_logins
+from wx.store import accounts, bindings, followers, migrations, scan_logins, sessions
 
 NOW = 1_700_000_000.0
 WAITING, SCANNED = ScanLoginState.WAITING, ScanLoginState.SCANNED
@@ -40,9 +40,9 @@ def login(name: str = "l1", *, desk: bytes = b"desk", at: float = NOW) -> ScanLo
     )
 
 
-def add(conn: sqlite3.Connection, *made: ScanLogin) -> None:
+def add(conn: sqlite3.Connection, *made: ScanLogin, crowd: str = "192.0.2.0/24") -> None:
     for one in made:
-        scan_logins.add(conn, one, secret=b"secret of " + one.id.encode())
+        scan_logins.add(conn, one, secret=b"secret of " + one.id.encode(), crowd=crowd)
 
 
 def state(conn: sqlite3.Connection, name: str = "l1") -> ScanLoginState:
@@ -131,12 +131,98 @@ def test_those_that_ended_long_ago_go_some_at_a_time_and_sessions_keep_theirs(
     scan_logins.mark_scanned(conn, "l0", follower_id=7, account_id=1, now=NOW)
     scan_logins.mark_confirmed(conn, "l0", until=NOW + 60, now=NOW)
     scan_logins.use(conn, "l0", until=NOW + 9999, now=NOW)
-    assert scan_logins.count(conn, after=NOW, until=NOW + 120) == 3
     assert scan_logins.purge(conn, expired_before=NOW + 119, limit=9) == 0
     assert scan_logins.purge(conn, expired_before=NOW + 120, limit=2) == 2
     assert scan_logins.purge(conn, expired_before=NOW + 120, limit=2) == 1
     assert state(conn, "l0") is ENTERED
     assert scan_logins.purge(conn, expired_before=NOW + 9999, limit=2) == 1
+
+
+def test_the_open_ones_are_counted_in_all_and_for_each_network(conn: sqlite3.Connection) -> None:
+    add(conn, login("l1"), login("l2", at=NOW + 1), login("l3"), crowd="a")
+    add(conn, login("l4"), crowd="b")
+    scan_logins.mark(conn, "l3", EXPIRED, now=NOW)
+    assert scan_logins.count_open(conn, now=NOW) == 3
+    assert scan_logins.count_open_of_crowd(conn, "a", now=NOW) == 2
+    assert scan_logins.find_largest_crowd(conn, now=NOW) == ("a", 2)
+    assert scan_logins.count_open(conn, now=NOW + 120) == 1, "the others are out of time"
+    assert scan_logins.count_open_of_crowd(conn, "b", now=NOW + 120) == 0
+    assert scan_logins.find_largest_crowd(conn, now=NOW + 121) == ("", 0)
+    assert scan_logins.list_open(conn, ["l4", "l3", "l2", "l9"], now=NOW) == ["l4", "l2"]
+    assert scan_logins.list_open(conn, ["l4", "l2"], now=NOW + 120) == ["l2"]
+
+
+def test_what_is_asked_for_each_new_code_reads_the_open_ones_only(conn: sqlite3.Connection) -> None:
+    asked: list[str] = []
+    conn.set_trace_callback(asked.append)
+    scan_logins.count_open(conn, now=NOW)
+    scan_logins.count_open_of_crowd(conn, "a", now=NOW)
+    scan_logins.find_largest_crowd(conn, now=NOW)
+    scan_logins.remove_newest_of_crowd(conn, "a")
+    conn.set_trace_callback(None)
+    assert len(asked) >= 4
+    for statement in asked:
+        plan = [row["detail"] for row in conn.execute(f"EXPLAIN QUERY PLAN {statement}")]
+        assert any("scan_logins_open" in step for step in plan), (statement, plan)
+
+
+def test_room_is_made_by_the_newest_that_nobody_has_scanned(conn: sqlite3.Connection) -> None:
+    add(conn, login("l1"), login("l2", at=NOW + 1), login("l3", at=NOW + 2), crowd="a")
+    add(conn, login("l4", at=NOW + 9), crowd="b")
+    scan_logins.mark_scanned(conn, "l3", follower_id=7, account_id=1, now=NOW)
+    assert [scan_logins.remove_newest_of_crowd(conn, "a") for _ in range(3)] == ["l2", "l1", ""]
+    assert state(conn, "l3") is SCANNED and state(conn, "l4") is WAITING
+
+
+def test_only_one_that_nobody_has_scanned_is_removed(conn: sqlite3.Connection) -> None:
+    add(conn, login("l1"), login("l2"))
+    scanned(conn)
+    assert not scan_logins.remove_waiting(conn, "l1")
+    assert scan_logins.remove_waiting(conn, "l2")
+    assert not scan_logins.remove_waiting(conn, "l2")
+    assert scan_logins.find(conn, "l2") is None and state(conn) is SCANNED
+
+
+def test_what_would_sign_an_account_in_is_refused_and_nothing_else(
+    conn: sqlite3.Connection,
+) -> None:
+    add(conn, *(login(f"l{number}") for number in range(5)))
+    for name, account in (("l0", 1), ("l1", 1), ("l2", 2), ("l3", 1)):
+        scan_logins.mark_scanned(conn, name, follower_id=7, account_id=account, now=NOW)
+    for name in ("l1", "l3"):
+        scan_logins.mark_confirmed(conn, name, until=NOW + 60, now=NOW)
+    scan_logins.use(conn, "l3", until=NOW + 9999, now=NOW)
+    scan_logins.refuse_of_account(conn, 1, now=NOW + 5)
+    states = [state(conn, f"l{number}") for number in range(5)]
+    assert states == [REFUSED, REFUSED, SCANNED, ENTERED, WAITING]
+    assert (scan_logins.find(conn, "l1") or login()).expires_at == NOW + 5
+
+
+def test_those_that_were_entered_go_after_their_session(conn: sqlite3.Connection) -> None:
+    sessions.add(conn, b"alive", 1, Browser(), now=NOW)
+    for name, session in (("l1", b"over"), ("l2", b"alive"), ("l3", b"over")):
+        add(conn, login(name, at=NOW + 50 if name == "l3" else NOW))
+        scan_logins.mark_scanned(conn, name, follower_id=7, account_id=1, now=NOW)
+        scan_logins.mark_confirmed(conn, name, until=NOW + 60, now=NOW)
+        scan_logins.use(conn, name, until=NOW + 9999, now=NOW)
+        scan_logins.mark_session(conn, name, session)
+    add(conn, login("l4"))
+    assert scan_logins.purge_without_session(conn, created_before=NOW - 1, limit=9) == 0
+    assert scan_logins.purge_without_session(conn, created_before=NOW, limit=9) == 1
+    assert scan_logins.find(conn, "l1") is None
+    assert scan_logins.purge_without_session(conn, created_before=NOW + 50, limit=9) == 1
+    assert state(conn, "l2") is ENTERED and state(conn, "l4") is WAITING
+
+
+def test_of_those_that_ended_without_an_entry_the_last_are_kept(conn: sqlite3.Connection) -> None:
+    add(conn, *(login(f"l{number}", at=NOW + number) for number in range(6)))
+    for number in (0, 1, 2, 3):
+        scan_logins.mark(conn, f"l{number}", EXPIRED, now=NOW + 200)
+    assert scan_logins.purge_beyond(conn, kept=2, limit=1) == 1
+    assert scan_logins.purge_beyond(conn, kept=2, limit=9) == 1
+    assert scan_logins.purge_beyond(conn, kept=2, limit=9) == 0
+    left = [scan_logins.find(conn, f"l{number}") is not None for number in range(6)]
+    assert left == [False, False, True, True, True, True]
 
 
 def test_a_code_is_offered_where_somebody_is_bound_who_can_sign_in(

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.service.steps import PROFILE
 from tests.world import PASSWORD, Desktop, World
 from wx.model import Profile
 from wx.web import bind, qr
@@ -467,3 +468,21 @@ async def test_while_a_new_code_is_shown_the_list_is_not(world: World) -> None:
     assert (await desktop.post("/bind/invites", password=PASSWORD)).code == 303
     page = (await desktop.fetch("/bind")).body.decode()
     assert "data-notices" not in page and "data-replacing" in page
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_whoever_opens_the_card_after_a_week_has_their_profile_read_again(
+    world: World,
+) -> None:
+    desktop = await world.bound()
+    asked = world.simulator.calls[PROFILE]
+    world.clock.advance(4 * 86400)
+    await desktop.fetch("/bind")
+    await world.rest()
+    assert world.simulator.calls[PROFILE] == asked, "that is not old"
+    world.simulator.world.people["wang"].nickname = "小明"
+    world.clock.advance(4 * 86400)
+    await desktop.fetch("/bind")
+    await world.rest()
+    assert world.simulator.calls[PROFILE] == asked + 1
+    assert "小明" in (await desktop.fetch("/bind")).body.decode()

@@ -16,6 +16,7 @@ from wx.model import Account
 from wx.simulator.browser import USER_AGENT
 from wx.simulator.oauth import Question, new_code
 from wx.simulator.page import Page
+from wx.web import entry
 
 WECHAT = {"User-Agent": USER_AGENT}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -55,6 +56,10 @@ ELSEWHERE = [
 ]
 
 
+# What an address may ask the page to say.
+SAID = {f"problem={name}" for name in entry._PROBLEMS} | {"done=reached"}
+
+
 class InWeChat(Desktop):
     """A browser inside WeChat that follows nothing by itself."""
 
@@ -79,6 +84,17 @@ class InWeChat(Desktop):
         away = await self.fetch(path)
         assert away.code == 302, (away.code, away.body)
         return await self.at_platform(away.headers["Location"])
+
+    async def landed(self, path: str) -> HTTPResponse:
+        """The page that says what came of the way back: at an address that holds no secret."""
+        back = await self.fetch(path)
+        assert back.code == 303 and "Retry-After" not in back.headers, (back.code, back.body)
+        there = urlsplit(back.headers["Location"])
+        assert (there.scheme, there.netloc, there.path) == ("", "", "/enter")
+        assert there.query.removeprefix("to=bind&").removeprefix("to=pictures&") in SAID
+        page = await self.fetch(back.headers["Location"])
+        assert page.body and "Set-Cookie" not in page.headers
+        return page
 
     async def form(self, path: str = "/enter") -> HTTPResponse:
         """The page that a stranger gets."""
@@ -137,7 +153,7 @@ async def test_who_is_bound_comes_in_with_two_redirects_and_no_question(world: W
     back = await phone.fetch(await phone.at_platform(away.headers["Location"]))
     assert (back.code, back.headers["Location"]) == (303, "/bind")
     set_now = back.headers.get_list("Set-Cookie")
-    assert {one.partition("=")[0] for one in set_now} == {"session", "device", "xsrf"}
+    assert {one.partition("=")[0] for one in set_now} == {"session", "xsrf"}
     for one in set_now:
         assert "HttpOnly" in one and "SameSite=Lax" in one and "Path=/" in one
     page = await phone.fetch("/bind")
@@ -235,11 +251,14 @@ async def test_what_is_not_a_code_or_a_state_is_refused(world: World) -> None:
     for query in (
         *("code=a%20b&state=" + "s" * 43, "code=abc&state=short", "code=&state=" + "s" * 43),
         *("code=abc", "state=" + "s" * 43, "code=a&code=b&state=" + "s" * 43, "code=%00&state="),
-        *("asked=2", "asked=1&asked=1", "for=other&code=a&state=" + "s" * 43),
+        *("for=other&code=a&state=" + "s" * 43, "to=other&code=a&state=" + "s" * 43),
     ):
-        answer = await InWeChat(world).fetch(f"/enter?{query}")
+        answer = await InWeChat(world).landed(f"/enter?{query}")
         assert answer.code in (400, 403), query
         is_problem(answer)
+    for query in ("asked=2", "asked=1&asked=1", "done=x", "problem=x", "problem=", "problem=.*"):
+        answer = await InWeChat(world).fetch(f"/enter?{query}")
+        assert answer.code == (302 if query == "problem=" else 400), query
     assert world.simulator.calls[EXCHANGE] == 0
 
 
@@ -262,10 +281,10 @@ async def test_a_disabled_account_is_said_to_be_disabled(world: World) -> None:
     await world.bound()
     world.rows("UPDATE accounts SET disabled_at = 1 WHERE name = 'ann'")
     phone = InWeChat(world)
-    answer = await phone.fetch(await phone.sent_away())
+    answer = await phone.landed(await phone.sent_away())
     assert answer.code == 403 and "session" not in phone.cookies
     page = is_problem(answer, again=None)
-    assert "bound to account ann of Example, which is disabled" in page
+    assert "This WeChat is bound to an account that is disabled." in page
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -273,16 +292,14 @@ async def test_an_account_that_can_only_be_reached_has_nothing_to_log_in_to(worl
     await world.bound()
     world.rows("UPDATE accounts SET password = '' WHERE name = 'ann'")
     phone = InWeChat(world)
-    answer = await phone.fetch(await phone.sent_away())
+    answer = await phone.landed(await phone.sent_away())
     page = answer.body.decode()
-    assert (
-        answer.code == 200 and "session" not in phone.cookies and "Location" not in answer.headers
-    )
-    assert "Notices of Example for account ann arrive in this WeChat." in page
-    assert "<form" not in page
+    assert answer.code == 200 and "session" not in phone.cookies
+    assert "Notices of Example arrive in this WeChat." in page
+    assert "<form" not in page and 'href="/enter?done=reached&amp;lang=zh"' in page
     chinese = InWeChat(world, language="zh-CN")
-    page = (await chinese.fetch(await chinese.sent_away())).body.decode()
-    assert "Example 发给账号 ann 的通知会发到这个微信" in page
+    page = (await chinese.landed(await chinese.sent_away())).body.decode()
+    assert "Example 的通知会发到这个微信" in page
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -351,8 +368,8 @@ async def test_without_a_database_a_repeat_comes_in_without_a_second_exchange(
 
     with monkeypatch.context() as patch:
         patch.setattr(world.server.services.entries._database, "write", full)
-        answer = await phone.fetch(address)
-    assert answer.code == 503
+        answer = await phone.landed(address)
+    assert answer.code == 503 and answer.headers["Retry-After"]
     is_problem(answer)
     assert (await phone.fetch(address)).code == 303
     assert world.simulator.calls[EXCHANGE] == exchanges + 1
@@ -413,7 +430,7 @@ async def test_a_callback_that_was_passed_on_signs_nobody_in(world: World) -> No
     exchanges = world.simulator.calls[EXCHANGE]
     await li.sent_away()
     for other in (InWeChat(world), li):  # without a cookie, and with one of its own
-        answer = await other.fetch(address)
+        answer = await other.landed(address)
         assert answer.code == 403 and "session" not in other.cookies
         is_problem(answer)
     desk = await world.desktop().fetch(address)
@@ -421,7 +438,7 @@ async def test_a_callback_that_was_passed_on_signs_nobody_in(world: World) -> No
     assert world.simulator.calls[EXCHANGE] == exchanges, "the code is not used up by that"
     assert (await wang.fetch(address)).code == 303
     for other in (InWeChat(world), li):  # now that it has been exchanged
-        assert (await other.fetch(address)).code == 403 and "session" not in other.cookies
+        assert (await other.landed(address)).code == 403 and "session" not in other.cookies
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -430,9 +447,25 @@ async def test_the_code_of_another_person_cannot_be_slipped_in(world: World) -> 
     victim, attacker = InWeChat(world), InWeChat(world, "li")
     theirs = parse_qs(urlsplit(await attacker.sent_away()).query)
     await victim.sent_away()
-    answer = await victim.fetch(f"/enter?{urlencode({'to': 'bind'} | _first(theirs))}")
+    answer = await victim.landed(f"/enter?{urlencode({'to': 'bind'} | _first(theirs))}")
     assert answer.code == 403 and "stranger" not in victim.cookies
     assert "session" not in victim.cookies
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_nor_on_the_state_of_a_way_that_the_victim_has_gone(world: World) -> None:
+    """Or whoever saw the address that a stranger came back by would have their own WeChat bound by
+    the stranger's password."""
+    victim, attacker = InWeChat(world), InWeChat(world, "li")
+    mine = await victim.sent_away()
+    await victim.fetch(mine)
+    kept = victim.cookies["stranger"]
+    theirs = parse_qs(urlsplit(await attacker.sent_away()).query)["code"][0]
+    state = parse_qs(urlsplit(mine).query)["state"][0]
+    slipped = urlencode({"to": "bind", "code": theirs, "state": state})
+    answer = await victim.landed(f"/enter?{slipped}")
+    assert answer.code == 403 and victim.cookies["stranger"] == kept
+    assert world.simulator.calls[EXCHANGE] == 1
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -458,11 +491,11 @@ async def test_a_way_for_one_page_leads_to_no_other(world: World) -> None:
         address.replace("to=pictures&", ""),
         f"{address}&for=profile",
     ):
-        answer = await phone.fetch(changed)
         if "for=profile" in changed:
+            answer = await phone.fetch(changed)
             assert answer.headers["Location"] == "/pictures" and "session" not in phone.cookies
         else:
-            assert answer.code == 403
+            assert (await phone.landed(changed)).code == 403
     assert (await phone.fetch(address)).headers["Location"] == "/pictures"
 
 
@@ -472,7 +505,7 @@ async def test_a_way_that_took_too_long_is_begun_again_by_hand(world: World) -> 
     phone = InWeChat(world)
     address = await phone.sent_away()
     world.clock.advance(600)
-    answer = await phone.fetch(address)
+    answer = await phone.landed(address)
     assert answer.code == 403
     is_problem(answer)
     assert (await phone.fetch(await phone.sent_away())).code == 303
@@ -522,10 +555,52 @@ async def test_a_snapshot_user_is_nobody(world: World) -> None:
     asked = Question(person, "", "snsapi_base", "")
     code = new_code(world.simulator.world, asked, snapshot=True).value
     state = parse_qs(back.query)["state"][0]
-    answer = await phone.fetch(f"/enter?to=bind&code={code}&state={state}")
+    answer = await phone.landed(f"/enter?to=bind&code={code}&state={state}")
     assert answer.code == 403 and "session" not in phone.cookies
     assert "WeChat shows a preview of this page." in is_problem(answer)
     assert "stranger" not in phone.cookies
+    # "Use full service" opens the same authorize page again.
+    assert (await phone.fetch(back.geturl())).headers["Location"] == "/bind"
+    assert "session" in phone.cookies
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_what_an_address_asks_the_page_to_say_is_one_of_a_few_things(world: World) -> None:
+    await world.reconfigure(pictures="true")
+    final = {"risky", "disabled"}
+    for name, made in entry._PROBLEMS.items():
+        status = getattr(made(), "status", getattr(made(), "status_code", 503))
+        for to, path in (("", "/enter"), ("to=pictures&", "/enter?to=pictures")):
+            phone = InWeChat(world)
+            answer = await phone.fetch(f"/enter?{to}problem={name}")
+            assert answer.code == status and phone.cookies.keys() <= {"xsrf"}
+            page = is_problem(answer, again=None if name in final else path)
+            assert f'href="/enter?{to.replace("&", "&amp;")}problem={name}&amp;lang=zh"' in page
+            chinese = await phone.fetch(f"/enter?{to}problem={name}&lang=zh")
+            assert chinese.code == status and "没" in chinese.body.decode()
+        waits = "Retry-After" in answer.headers
+        assert waits == (status in (429, 503))
+    signed_in, desktop = await world.signed_in(), world.desktop()
+    for name in entry._PROBLEMS:
+        answer = await signed_in.fetch(f"/enter?problem={name}", headers=WECHAT)
+        assert answer.headers["Location"] == "/bind"
+        assert (await desktop.fetch(f"/enter?problem={name}")).headers["Location"] == "/login"
+    assert world.simulator.calls[EXCHANGE] == 0
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_silent_entry_gives_no_device_cookie_and_takes_none_away(world: World) -> None:
+    """It would give whoever guesses the password a name of their own to guess under."""
+    await world.bound()
+    phone = InWeChat(world)
+    await phone.fetch(await phone.sent_away())
+    assert "session" in phone.cookies and "device" not in phone.cookies
+    assert (await phone.post("/logout")).code == 303
+    assert (await phone.log_in()).code == 303
+    kept = phone.cookies["device"]
+    assert (await phone.post("/logout")).code == 303
+    await phone.fetch(await phone.sent_away())
+    assert "session" in phone.cookies and phone.cookies["device"] == kept
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -875,7 +950,7 @@ async def test_what_an_operator_reads_names_accounts_and_no_person(world: World,
     assert said == ["wx.service.sessions: account ann signed in by its WeChat from 127.0.0.0/24"]
     world.simulator.faults.answer(EXCHANGE, errcode=40125)
     other = InWeChat(world)
-    assert (await other.fetch(await other.sent_away())).code == 502
+    assert (await other.landed(await other.sent_away())).code == 502
     assert any("who visits is not known" in line and "40125" in line for line in ear.lines)
     for secret in (phone.person, phone.cookies["session"], phone.cookies["visit"]):
         assert not [line for line in ear.lines if f" {secret}" in line]

@@ -227,7 +227,7 @@ async def test_a_peer_that_vanishes_leaves_nothing_behind(world: World) -> None:
         await socket.frame()
         socket.connection.protocol.stream.close()  # type: ignore[union-attr]
         await left(world, 0)
-    assert not world.server.services.hub._addresses
+    assert not world.server.services.hub._places
 
 
 def test_the_server_pings_every_twenty_seconds() -> None:

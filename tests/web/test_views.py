@@ -16,7 +16,7 @@ from wx.service.api_keys import ApiKeys
 from wx.service.views import AFTERWARDS_SECONDS
 from wx.store import database
 from wx.store.database import Database
-from wx.web import views
+from wx.web import live as live_sockets
 
 APP = "https://app.example.com"
 OTHER = "http://192.168.1.7:8080"
@@ -335,7 +335,7 @@ async def test_the_view_changes_nothing(world: World) -> None:
 async def test_the_socket_tells_each_change_and_ends_with_the_code(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(views, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(live_sockets, "LINGER_SECONDS", 0.2)
     _, invite = await ready(world)
     one, two = await live(world, invite), await live(world, invite, origin=OTHER)
     for socket in (one, two):

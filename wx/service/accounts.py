@@ -9,7 +9,7 @@ from wx.errors import Refused
 from wx.model import Account
 from wx.service import passwords
 from wx.service.passwords import Passwords
-from wx.store import accounts, sessions
+from wx.store import accounts, scan_logins, sessions
 from wx.store.database import Database
 
 # Letters and digits of any script, with a few marks inside.
@@ -73,7 +73,7 @@ class Accounts:
 
     async def change_password(self, name: str, password: str) -> None:
         """Set another password, or the first one of an account that had none; every session of the
-        account ends.
+        account ends, and so does what a phone is about to sign in by scan.
 
         Raises:
             Refused: 400, the password will not do; 404, there is no such account.
@@ -81,15 +81,18 @@ class Accounts:
         passwords.judge(password, name=name)
         account = await self._find(name)
         kept = await self._passwords.hash(password)
+        now = self._clock.now()
 
         def work(conn: sqlite3.Connection) -> None:
             accounts.mark_password(conn, account.id, kept)
             sessions.remove_of_account(conn, account.id)
+            scan_logins.refuse_of_account(conn, account.id, now=now)
 
         await self._database.write(work)
 
     async def disable(self, name: str) -> None:
-        """Keep the account from signing in; every session of it ends.
+        """Keep the account from signing in; every session of it ends, and so does what a phone is
+        about to sign in by scan.
 
         Raises:
             Refused: 404, there is no such account.
@@ -100,6 +103,7 @@ class Accounts:
         def work(conn: sqlite3.Connection) -> None:
             accounts.mark_disabled(conn, account.id, at=now)
             sessions.remove_of_account(conn, account.id)
+            scan_logins.refuse_of_account(conn, account.id, now=now)
 
         await self._database.write(work)
 

@@ -18,7 +18,12 @@ MAKE_SECONDS = 2.5  # that a page waits for its code, before it shows the other 
 PAUSE_SECONDS = 60  # after a failure, before the platform is asked again
 PROBE_SCENE = "probe"
 PROBE_SECONDS = 60
-STRANGERS_PER_MINUTE = 60  # codes for those who are not signed in: the platform has a quota
+# Codes for those who are not signed in, a part of the quota that the platform has for each of its
+# days: 100,000, and 10,000 for a test account (platform document, 0).
+STRANGERS_PER_MINUTE = 60
+STRANGERS_PER_DAY = 2000
+_DAY = 86400
+_CHINA = 8 * 3600  # seconds before UTC, where the platform's days begin
 
 OAUTH, SCAN = "oauth", "scan"
 # The account may not make codes, whatever access token is used (platform document, 11). Everything
@@ -40,6 +45,9 @@ class Codes:
         self._probing: asyncio.Task[None] | None = None
         self._paused_until = 0.0
         self._strangers = Rate(clock, per_minute=STRANGERS_PER_MINUTE)
+        self._strangers_paused_until = 0.0
+        self._strangers_day = 0
+        self._strangers_in_day = 0
         self._demanded = config.bind_route == SCAN
         self.route = "" if config.bind_route == "auto" else config.bind_route
         if self.route != OAUTH and not config.webhook_token:
@@ -73,7 +81,8 @@ class Codes:
             name: what it is known by here.
             scene: letters and digits, at most 64 (platform document, 5).
             ends_at: when it ends, in Unix time.
-            stranger: nobody is signed in who asks for it, so it may not cost the platform's quota.
+            stranger: nobody is signed in who asks for it, so it may not cost the platform's quota,
+                and what becomes of it is nothing to the others.
         """
         known = self._codes.get(name)
         if known and known[1] > self._clock.monotonic():
@@ -81,19 +90,19 @@ class Codes:
         try:
             async with asyncio.timeout(MAKE_SECONDS):
                 await self.find_out()
-                if self.route != SCAN or self._clock.monotonic() < self._paused_until:
+                if self.route != SCAN or self._paused(stranger):
                     return ""
                 if name not in self._making:
-                    if stranger and self._strangers.try_take(None, 1):
+                    if stranger and not self._take_one_of_strangers():
                         return ""
-                    making = self._make(name, scene, ends_at)
+                    making = self._make(name, scene, ends_at, stranger)
                     task = asyncio.create_task(making, name="parametric code")
                     self._making[name] = task
                     task.add_done_callback(lambda _: self._making.pop(name))
                 # Another tab may wait for the same one.
                 return await asyncio.shield(self._making[name])
         except TimeoutError:
-            self._pause("no answer in time")
+            self._pause("no answer in time", stranger)
             return ""
 
     async def close(self) -> None:
@@ -103,12 +112,12 @@ class Codes:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _make(self, name: str, scene: str, ends_at: float) -> str:
+    async def _make(self, name: str, scene: str, ends_at: float, stranger: bool) -> str:
         seconds = max(1, math.ceil(ends_at - self._clock.now()))
         try:
             code = await self._qr_codes.create(scene, seconds)
         except PlatformError as error:
-            self._failed(error)
+            self._failed(error, stranger)
             return ""
         now = self._clock.monotonic()
         self._codes = {name: one for name, one in self._codes.items() if one[1] > now}
@@ -128,7 +137,31 @@ class Codes:
     def _probed(self, task: "asyncio.Task[None]") -> None:
         self._probing = None
 
-    def _failed(self, error: PlatformError) -> None:
+    def _take_one_of_strangers(self) -> bool:
+        """Count one code for a stranger; False if they have had as many as they may."""
+        today = int((self._clock.now() + _CHINA) // _DAY)
+        if today != self._strangers_day:
+            self._strangers_day, self._strangers_in_day = today, 0
+        if self._strangers_in_day >= STRANGERS_PER_DAY:
+            return False
+        if self._strangers.try_take(None, 1):
+            return False
+        self._strangers_in_day += 1
+        if self._strangers_in_day == STRANGERS_PER_DAY:
+            log.warning(
+                "%d parametric codes for sign-ins by scan today: they go by oauth until midnight"
+                " in China",
+                STRANGERS_PER_DAY,
+            )
+        return True
+
+    def _paused(self, stranger: bool) -> bool:
+        until = self._paused_until
+        if stranger:
+            until = max(until, self._strangers_paused_until)
+        return self._clock.monotonic() < until
+
+    def _failed(self, error: PlatformError, stranger: bool = False) -> None:
         # The same number on the way to the access token says nothing of the right to make codes.
         if error.errcode in NO_RIGHT and error.path == QRCodes.PATH:
             self.route = OAUTH
@@ -136,10 +169,17 @@ class Codes:
             level = logging.WARNING if self._demanded else logging.INFO
             log.log(level, "people bind by oauth: the account makes no parametric codes: %s", error)
             return
-        self._pause(str(error))
+        self._pause(str(error), stranger)
 
-    def _pause(self, reason: str) -> None:
-        self._paused_until = self._clock.monotonic() + PAUSE_SECONDS
+    def _pause(self, reason: str, stranger: bool = False) -> None:
+        until = self._clock.monotonic() + PAUSE_SECONDS
+        if stranger:
+            self._strangers_paused_until = until
+        else:
+            self._paused_until = until
         log.warning(
-            "no parametric code: %s; people bind by oauth for the next %d s", reason, PAUSE_SECONDS
+            "no parametric code: %s; people %s by oauth for the next %d s",
+            reason,
+            "sign in" if stranger else "bind",
+            PAUSE_SECONDS,
         )

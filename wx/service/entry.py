@@ -16,7 +16,7 @@ from wx.config import Config
 from wx.errors import Refused, StorageUnavailable
 from wx.model import Account, Browser, Follower, InviteState
 from wx.protocol import seal
-from wx.service import callback
+from wx.service import callback, visit
 from wx.service.authorization import SCOPE, Authorizations
 from wx.service.binding import Bindings
 from wx.service.hub import Hub
@@ -96,7 +96,6 @@ class Entries:
         self._database = database
         self._clock = clock
         self._app_id = config.app_id
-        self._site_name = config.site_name
         self._hub = hub
         self._visits = visits
         self._sessions = sessions
@@ -144,15 +143,15 @@ class Entries:
             Refused: 403, the cookie is over, or none of ours.
         """
         if not _COOKIE.fullmatch(cookie):
-            raise _unproved()
+            raise visit.refusal("unproved")
         try:
             sealed = base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4))
             plain = seal.unseal(self._key, sealed, context=self._context())
         except ValueError:
-            raise _unproved() from None
+            raise visit.refusal("unproved") from None
         openid, unionid, ends = json.loads(plain)
         if ends <= self._clock.now():
-            raise _unproved()
+            raise visit.refusal("unproved")
         return Stranger(openid, unionid)
 
     async def sign_in(
@@ -224,14 +223,7 @@ class Entries:
         if account.disabled_at is None:
             return Entered(reached=account.name)
         log.info("account %s not signed in by its WeChat: it is disabled", account.name)
-        raise Refused(
-            403,
-            "disabled",
-            "This WeChat is bound to account %(account)s of %(site)s, which is disabled. Please ask"
-            " the operator of the site.",
-            account=account.name,
-            site=self._site_name,
-        )
+        raise disabled()
 
     def _bind(
         self,
@@ -309,10 +301,10 @@ def profile_purpose(to: str) -> str:
     return f"profile {to}"
 
 
-def _unproved() -> Refused:
+def disabled() -> Refused:
+    """The refusal of a WeChat whose account is disabled."""
     return Refused(
         403,
-        "unproved",
-        "WeChat could not tell this site who you are: it took too long, or this browser"
-        " keeps no cookies. Please try again.",
+        "disabled",
+        "This WeChat is bound to an account that is disabled. Please ask the operator of the site.",
     )

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from wx.errors import Refused
+from wx.service.throttle import place
 
 K = TypeVar("K")
 PER_KEY = 5
 PER_ADDRESS = 20
 SESSION = "session"
+DESK = "desk"  # of strangers: a sign-in page that waits for a phone
 
 
 class Listener(Protocol):
@@ -44,24 +46,28 @@ class Hub:
         self._count = 0
         self._topics: defaultdict[str, set[Listener]] = defaultdict(set)
         self._keys: defaultdict[bytes, set[Listener]] = defaultdict(set)
-        self._addresses: Counter[str] = Counter()
+        self._places: Counter[str] = Counter()
+        self._kinds: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return self._count
 
-    def admit(self, *, key: bytes, address: str, near: bool) -> None:
+    def admit(self, *, key: bytes, address: str, near: bool, kind: str = SESSION) -> None:
         """Refuse one listener too many.
 
         Args:
             near: the address is this machine's own, so it may stand for everybody behind a proxy.
+            kind: what it is let in by. Strangers get half of all places, so that they cannot keep
+                out who is signed in.
 
         Raises:
             Refused: 429 too many of this key or address, 503 too many of all.
         """
         message = "Too many pages are waiting."
-        if self._count >= self._limit:
+        full = self._count >= self._limit
+        if full or (kind == DESK and self._kinds[DESK] >= self._limit // 2):
             raise Refused(503, "too-many-waiting", message, retry_after=30)
-        crowded = not near and self._addresses[address] >= PER_ADDRESS
+        crowded = not near and self._places[place(address)] >= PER_ADDRESS
         if crowded or len(self._keys.get(key, ())) >= PER_KEY:
             raise Refused(429, "too-many-waiting", message, retry_after=5)
 
@@ -69,7 +75,8 @@ class Hub:
         """Tell ``listener`` of changes from now on."""
         self._topics[listener.topic].add(listener)
         self._keys[listener.key].add(listener)
-        self._addresses[listener.peer] += 1
+        self._places[place(listener.peer)] += 1
+        self._kinds[listener.kind] += 1
         self._count += 1
 
     def leave(self, listener: Listener) -> None:
@@ -78,9 +85,10 @@ class Hub:
             return
         _discard(self._topics, listener.topic, listener)
         _discard(self._keys, listener.key, listener)
-        self._addresses[listener.peer] -= 1
-        if not self._addresses[listener.peer]:
-            del self._addresses[listener.peer]
+        for counter, name in ((self._places, place(listener.peer)), (self._kinds, listener.kind)):
+            counter[name] -= 1
+            if not counter[name]:
+                del counter[name]
         self._count -= 1
 
     def publish(self, topic: str, news: object = None) -> None:
@@ -91,6 +99,10 @@ class Hub:
         """
         for listener in list(self._topics.get(topic, ())):
             listener.changed(news)
+
+    def topics(self, kind: str) -> list[str]:
+        """What those wait for who were let in by this kind of secret."""
+        return [name for name, (one, *_) in self._topics.items() if one.kind == kind]
 
     def keys(self, kind: str) -> list[bytes]:
         """What those who wait were let in by, of this kind: the sessions, say."""

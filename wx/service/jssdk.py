@@ -1,6 +1,5 @@
 """JS-SDK: the signatures with which pages may use what WeChat's browser can do."""
 
-import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -9,11 +8,12 @@ from wx.clock import Clock
 from wx.config import Config
 from wx.errors import PlatformError, Refused, Remedy
 from wx.protocol import errcode, jssdk
+from wx.service.rate import Rate
+from wx.service.throttle import place
 from wx.wechat.js_ticket import JsTicketKeeper
 
-log = logging.getLogger(__name__)
-
 URL_CHARACTERS = 2048
+PER_MINUTE = 60  # for pages of ours, to one address
 RETRY_SECONDS = 10
 PAUSE_SECONDS = 600
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\])"
@@ -43,6 +43,7 @@ class JsSdk:
         self._clock = clock
         self._app_id = config.app_id
         self._site = config.public_url
+        self._rate = Rate(clock, per_minute=PER_MINUTE)
 
     async def config(self, url: str) -> JsConfig:
         """What the page at ``url`` needs.
@@ -60,18 +61,25 @@ class JsSdk:
         signature = jssdk.sign(ticket, made.nonce, made.timestamp, page)
         return JsConfig(made.app_id, made.timestamp, made.nonce, signature)
 
-    async def own_config(self, url: str, *, again: bool = False) -> JsConfig:
+    async def own_config(
+        self, url: str, *, address: str, near: bool, again: bool = False
+    ) -> JsConfig:
         """As :meth:`config`, for a page of this site alone.
 
         Args:
-            again: WeChat has refused the one before.
+            address: where it is asked from, and counted.
+            near: that is this machine's own address, and may stand for everybody behind a proxy.
+            again: WeChat has refused the one before; only ever for somebody who is signed in.
 
         Raises:
-            Refused: 422, it is none of ours; and see :meth:`config`.
+            Refused: 422, it is none of ours; 429, too many for this address; and see
+                :meth:`config`.
         """
         # Letter by letter: a browser writes the address of a page of ours in one way only.
         if not url.startswith(f"{self._site}/"):
             raise bad_url("This is not the address of a page of this site.")
+        if not near:
+            self._rate.take(place(address))
         if again:
             self._keeper.doubt()
         return await self.config(url)
@@ -80,7 +88,6 @@ class JsSdk:
         try:
             return await self._keeper.get()
         except PlatformError as error:
-            log.warning("no JS ticket: %s%s", error, errcode.clause(error.errcode))
             if error.remedy in (Remedy.RETRY, Remedy.PAUSE):
                 paused = error.remedy is Remedy.PAUSE
                 raise Refused(

@@ -6,6 +6,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,10 +19,11 @@ from wx.model import Account, Follower, Picture, PictureState
 from wx.protocol.errcode import clause
 from wx.protocol.incoming import Image, Incoming
 from wx.service.rate import Rate
+from wx.service.throttle import too_many
 from wx.store import bindings, pictures
 from wx.store.database import Database
-from wx.store.picture_files import PictureFile, PictureFiles
-from wx.wechat.media import Media, NoPicture
+from wx.store.picture_files import GIVEN_UP, PictureFile, PictureFiles
+from wx.wechat.media import CONNECTIONS, Media, NoPicture
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +34,19 @@ WAIT_SECONDS = 45  # that the page may have to wait for one
 FLIGHTS = 50  # that are fetched, or wait for their turn
 AT_ONCE = 2  # of those from the chat, so that the page finds a connection free
 CLOSE_SECONDS = 2  # what is not finished then is fetched after the next start
-# Between two tries to fetch one from the chat; after the last it is given up. Together they are
-# shorter than the three days after which the platform forgets a picture (platform document, 9).
-RETRY_SECONDS = (5, 30, 120, 600, 3600, 3 * 3600, 12 * 3600, 24 * 3600)
+READERS = 8  # pictures that one browser is given at once; further ones wait for their turn
+# Between two tries to fetch one from the chat; after the last there is one more, and it is given
+# up. Two and a half days together: after three the platform forgets it (platform document, 9).
+RETRY_SECONDS = (5, 30, 120, 600, *(hours * 3600 for hours in (1, 3, 6, 12, 18, 19)))
 SURELY_NONE = 3  # times that something else came than a picture
 LIFE_SECONDS = 3 * 86400
 PAUSED_SECONDS = 3600  # after one that met a used-up quota
 BUSY_SECONDS = 10
 GONE = 40007  # there is no such media, or no more
+# More rows than this, and more than this part of all, do not lose their files one by one.
+LOST_ROWS = 3
+LOST_PART = 0.1
+TELL_SECONDS = 3600  # between two lines about the same trouble
 _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
@@ -62,6 +69,14 @@ class Opened:
     def close(self) -> None:
         """Let it go before its end."""
         self._file.close()
+
+
+@dataclass(slots=True)
+class _Desk:
+    """One browser's reading: how many pictures it has asked for, and whose turn it is."""
+
+    turns: asyncio.Semaphore
+    asked: int = 0
 
 
 class Pictures:
@@ -88,9 +103,14 @@ class Pictures:
         self._files = files
         self._rate = Rate(clock, per_minute=PER_MINUTE)
         self._flights: dict[tuple[int, str], asyncio.Task[Picture]] = {}  # by person and media id
+        self._begun: set[tuple[int, str]] = set()  # those whose turn has come
+        # From the first byte until the file is written, so that no more bodies are in memory.
+        self._turns = asyncio.Semaphore(CONNECTIONS)
+        self._desks: dict[object, _Desk] = {}
         self._writing: set[str] = set()  # ids whose file may be there before its row
         self._jobs: set[asyncio.Task[None]] = set()  # those of the chat
         self._look_at = 0.0  # monotonic; not before, after the database could not be used
+        self._told_at = float("-inf")  # monotonic; of many files that are not there
         self._closed = False
 
     # For the page
@@ -123,13 +143,14 @@ class Pictures:
         if known and known.state is PictureState.KEPT:
             return known
         self._rate.take(account.id)
-        flight = self._flight(follower.id, media_id, account=account)
+        key = follower.id, media_id
+        flight = self._flight(*key, account=account)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 # Whoever goes away does not take the picture from the one who asks again.
                 return await asyncio.shield(flight)
         except TimeoutError:
-            raise _busy() from None
+            raise (_late() if key in self._begun else _busy()) from None
         except asyncio.CancelledError:
             if flight.cancelled():  # by close(), and not whoever waits here
                 raise _busy() from None
@@ -172,6 +193,29 @@ class Pictures:
         if file is None:
             raise _unknown()  # removed in this moment, or its file is lost
         return Opened(picture.kind, file.size, file)
+
+    @asynccontextmanager
+    async def turn(self, browser: object) -> AsyncIterator[None]:
+        """A browser's turn to read one more picture: whoever reads slowly holds a few files, and
+        keeps nobody else waiting.
+
+        Args:
+            browser: what it is known by.
+
+        Raises:
+            Refused: 429, it waits for more than a person has.
+        """
+        desk = self._desks.setdefault(browser, _Desk(asyncio.Semaphore(READERS)))
+        if desk.asked >= READERS + MOST:
+            raise too_many(BUSY_SECONDS)
+        desk.asked += 1
+        try:
+            async with desk.turns:
+                yield
+        finally:
+            desk.asked -= 1
+            if not desk.asked:
+                del self._desks[browser]
 
     async def remove(self, account: Account, picture_id: str) -> None:
         """Remove a picture of the account's person.
@@ -253,28 +297,47 @@ class Pictures:
 
     async def sweep(self) -> None:
         """Make files and rows agree, and forget what never came. Whoever removes rows leaves the
-        files to this, and a crash does."""
+        files to this, and a crash does.
+
+        Where many files are not there, it is rather the folder that is not: then nothing of either
+        is removed, until the folder is back or the operator says that they are gone."""
         before = self._clock.now() - LIFE_SECONDS
-        there = await self._files.list_all()
+        await self._database.write(lambda conn: pictures.purge(conn, before=before))
+        found = await self._files.list_all()
+        there = found or set()
         # In this order: a file that is there by now and not being written has its row by now.
         busy = set(self._writing)
         kept = set(await self._database.read(pictures.list_kept_ids))
-        orphans = sorted(there - kept - busy)
-        await self._unlink(orphans)
-        if orphans:
-            log.info("%d files of pictures removed that belonged to nobody", len(orphans))
         # Looked at one by one: a picture that was kept meanwhile was not in the list.
         lost = await self._files.missing(sorted(kept - there))
-
-        def work(conn: sqlite3.Connection) -> None:
-            pictures.remove(conn, lost)
-            pictures.purge(conn, before=before)
-
-        await self._database.write(work)
+        away = found is None or len(lost) > max(LOST_ROWS, LOST_PART * len(kept))
+        if lost and away and not await self._files.given_up():
+            self._tell_of_lost(len(lost), len(kept))
+            return
+        removed = await self._unlink(sorted(there - kept - busy))
+        if removed:
+            log.info("%d files of pictures removed that belonged to nobody", removed)
         if lost:
+            await self._database.write(lambda conn: pictures.remove(conn, lost))
             log.warning("%d pictures forgotten whose files are lost", len(lost))
 
     # Inside
+
+    def _tell_of_lost(self, lost: int, kept: int) -> None:
+        now = self._clock.monotonic()
+        if now - self._told_at < TELL_SECONDS:
+            return
+        self._told_at = now
+        folder = self._files.folder
+        log.error(
+            "%d of %d pictures have no file in %s, and nothing is cleared up: put the folder back,"
+            " mounted or from a backup; where they are gone for good, make an empty file %s there,"
+            " and they are forgotten",
+            lost,
+            kept,
+            folder,
+            GIVEN_UP,
+        )
 
     def _person(self, conn: sqlite3.Connection, account: Account) -> Follower:
         """Whom the account is bound to.
@@ -340,6 +403,7 @@ class Pictures:
 
         def done(task: "asyncio.Task[Picture]") -> None:
             self._flights.pop(key)
+            self._begun.discard(key)
             if not task.cancelled():
                 task.exception()  # looked at, also when nobody waits any more
 
@@ -347,19 +411,44 @@ class Pictures:
         return flight
 
     async def _get(self, follower_id: int, media_id: str, *, account: Account | None) -> Picture:
-        """Fetch a picture and keep it.
+        """Fetch a picture and keep it, once it is its turn.
 
         Args:
             account: who wants it on the page; None for what a row wants already.
         """
-        kind, body = await self._media.picture(media_id)
-        known = await self._database.read(
-            lambda conn: pictures.find_by_media(conn, self._app_id, media_id)
-        )
-        if known and known.follower_id != follower_id:
-            raise _not_yours()  # before anything is written where their file is
-        if known and known.state is PictureState.KEPT:
-            return known  # by a flight that has just ended
+
+        def look(conn: sqlite3.Connection, *, size: int) -> Picture | None:
+            known = pictures.find_by_media(conn, self._app_id, media_id)
+            if known is None and account is None:
+                raise Unwanted
+            if known is None or known.state is not PictureState.KEPT:
+                self._require_room(conn, follower_id, known, size=size)
+            elif known.follower_id != follower_id:
+                raise _not_yours()
+            return known
+
+        async with self._turns:
+            self._begun.add((follower_id, media_id))
+            # Where there is no room, the platform is spared the call.
+            await self._database.read(partial(look, size=1))
+            kind, body = await self._media.picture(media_id)
+            # And the disk the file, which could besides take the place of somebody else's.
+            known = await self._database.read(partial(look, size=len(body)))
+            if known and known.state is PictureState.KEPT:
+                return known  # by a flight that has just ended
+            return await self._keep(follower_id, media_id, known, kind, body, account=account)
+
+    async def _keep(
+        self,
+        follower_id: int,
+        media_id: str,
+        known: Picture | None,
+        kind: str,
+        body: bytes,
+        *,
+        account: Account | None,
+    ) -> Picture:
+        """Write a picture's file, and then its row."""
         picture_id = known.id if known else secret.new_id()
 
         def keep(conn: sqlite3.Connection) -> Picture:
@@ -404,12 +493,15 @@ class Pictures:
                  len(body))  # fmt: skip
         return kept
 
-    async def _unlink(self, picture_ids: Sequence[str]) -> None:
-        """Remove files whose rows are gone; what cannot be removed now is swept later."""
-        try:
-            await self._files.remove(list(picture_ids))
-        except StorageUnavailable as error:
-            log.warning("files of pictures not removed, they are swept later: %s", error)
+    async def _unlink(self, picture_ids: Sequence[str]) -> int:
+        """Remove files whose rows are gone, and say how many; what cannot be removed now is swept
+        later."""
+        failed = await self._files.remove(list(picture_ids))
+        if failed:
+            reasons = ", ".join(sorted(set(failed.values())))
+            told = "%d files of pictures not removed, they are swept later: %s"
+            log.warning(told, len(failed), reasons)
+        return len(picture_ids) - len(failed)
 
     async def _claim_due(self, limit: int) -> list[Picture]:
         now = self._clock.now()
@@ -436,7 +528,7 @@ class Pictures:
             log.error("picture %s failed: %s", picture.id, where(error))
 
     async def _try(self, picture: Picture) -> None:
-        final = picture.attempts >= len(RETRY_SECONDS)
+        final = picture.attempts > len(RETRY_SECONDS)
         try:
             await self._flight(picture.follower_id, picture.media_id)
             return
@@ -451,9 +543,10 @@ class Pictures:
         except PlatformError as error:
             reason = error
             final = final or error.remedy is Remedy.REFUSE
-            if error.remedy is Remedy.PAUSE and not final:
-                until = self._clock.now() + PAUSED_SECONDS
-                await self._database.write(lambda conn: pictures.mark_due(conn, picture.id, until))
+            if error.remedy is Remedy.PAUSE:
+                # A used-up quota says nothing of this picture: that was no try.
+                final, until = False, self._clock.now() + PAUSED_SECONDS
+                await self._database.write(lambda conn: pictures.put_off(conn, picture.id, until))
         if self._clock.now() >= picture.created_at + LIFE_SECONDS:
             final = True
         if final:
@@ -486,11 +579,20 @@ def _refusal(error: PlatformError) -> Refused:
     )
 
 
+def _late() -> Refused:
+    return Refused(
+        503,
+        "late",
+        "The picture did not come in time. Please try again in a moment.",
+        retry_after=BUSY_SECONDS,
+    )
+
+
 def _busy() -> Refused:
     return Refused(
         503,
         "busy",
-        "The picture did not come in time. Please try again in a moment.",
+        "Other pictures are being fetched just now. Please try again in a moment.",
         retry_after=BUSY_SECONDS,
     )
 

@@ -50,16 +50,21 @@ class Readers:
         arrival = Arrival(_purpose(page), visit, state, code, share=page)
         came = await self._visits.arrive(arrival, _openid)
         if not secret.same(came.encode(), openid.encode()):
-            raise Refused(
-                403,
-                "not-yours",
-                "This notice is for somebody else. It opens only in the WeChat that its account"
-                " is bound to.",
-            )
+            raise not_yours()
         return self._reader(openid, int(self._clock.now()) + READER_SECONDS)
 
     def _reader(self, openid: str, ends: int) -> str:
         return f"{ends}.{secret.derive(self._key, f'reader {ends} {openid}')}"
+
+
+def not_yours() -> Refused:
+    """The refusal of somebody whom a notice is not for."""
+    return Refused(
+        403,
+        "not-yours",
+        "This notice is for somebody else. It opens only in the WeChat that its account"
+        " is bound to.",
+    )
 
 
 def _purpose(page: str) -> str:

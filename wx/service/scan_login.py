@@ -17,13 +17,13 @@ from wx.model import Account, Browser, Follower, ScanLogin, ScanLoginState
 from wx.protocol.incoming import Incoming, Scan, Subscribe
 from wx.protocol.reply import TextReply
 from wx.service.authorization import Authorizations
-from wx.service.hub import Hub
+from wx.service.hub import DESK, Hub
 from wx.service.outbox import Outbox
 from wx.service.rate import Rate
 from wx.service.replies import Answer
 from wx.service.sessions import Sessions, SignedIn
 from wx.service.speech import Speech, Translate
-from wx.service.throttle import place
+from wx.service.throttle import neighbourhood, place
 from wx.service.visit import Arrival, Visits
 from wx.store import accounts, bindings, followers, scan_logins, sessions
 from wx.store.database import Database
@@ -33,16 +33,22 @@ log = logging.getLogger(__name__)
 
 CODE_SECONDS = 120
 ENTER_SECONDS = 60  # that the computer has after the phone's yes
-DESK_SECONDS = 86400  # that a browser keeps its cookie
+DESK_SECONDS = CODE_SECONDS + ENTER_SECONDS  # that a browser keeps its cookie
 PER_MINUTE = 20  # new codes for each address
 KEEP_SECONDS = 300  # one that has ended, so that its pages can still say what happened
-KEPT = 4000  # of everybody's: a code needs no account, and must not fill the disk
+# A code needs no account, and must not fill the disk. Nor may one network take it from all others.
+OPEN_OF_NETWORK = 200
+OPEN = 4000
+ENDED = 10_000
 PURGE_ROWS = 1000  # in one transaction
 SCENE = "login"  # how a scene begins that is a sign-in's
+_AUDIT_SECONDS = 30
+_AUDITED_AT_ONCE = 100  # codes: a few ms, so that nobody's read waits for all of thousands
+_TOPIC = "scan login "
 
 _UNBOUND = "unbound"
 # Why a scan does not lead on, by its stable name: status and sentence.
-_REFUSALS = {
+REFUSALS = {
     "unknown-code": (404, "There is no such code. Please scan it again."),
     "expired": (410, "This code is over. Please make a new one at the computer."),
     "used": (410, "This code has been used. Please make a new one at the computer."),
@@ -73,10 +79,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A computer that was signed in by a scan. ``at`` is Unix time."""
+    """A computer that was signed in by a scan.
+
+    Args:
+        browser: what went in.
+        asked: what had asked for the code.
+        at: when, in Unix time.
+    """
 
     account_name: str
     browser: Browser
+    asked: Browser
     at: float
 
 
@@ -113,6 +126,8 @@ class ScanLogins:
         self._authorizations = authorizations
         self._key = key
         self._rate = Rate(clock, per_minute=PER_MINUTE)
+        self._version: int | None = None
+        self._audited_at = clock.monotonic()
 
     async def offered(self) -> bool:
         """Whether the login page shows a code: the setting is on, and somebody is bound."""
@@ -126,7 +141,8 @@ class ScanLogins:
     async def open(
         self, desk: str, browser: Browser, *, address: str, near: bool, fresh: bool = False
     ) -> tuple[View, str]:
-        """The browser's open code, a new one if it has none; and the cookie that it is known by.
+        """The browser's open code, a new one if it has none; and the cookie that it is known by,
+        another one for each code: one that was once seen is good for nothing afterwards.
 
         Args:
             desk: the cookie that it has already; "" for none.
@@ -135,12 +151,11 @@ class ScanLogins:
             fresh: end the one that is open, and make another.
 
         Raises:
-            Refused: 404 nobody is bound, 429 too many codes for this address, 503 too many in all.
+            Refused: 404 nobody is bound; 429 too many codes for this address, or for the network
+                around it; 503 too many in all.
         """
         if not await self.offered():
             raise Refused(404, "not-offered", "Logging in by scan is not possible here yet.")
-        if not re.fullmatch(rf"[0-9A-Za-z]{{{secret.LENGTH}}}", desk):
-            desk = secret.new_secret()
         digest, now = secret.digest(desk), self._clock.now()
         opened = await self._database.read(
             lambda conn: scan_logins.list_open_of_desk(conn, digest, now=now)
@@ -149,26 +164,32 @@ class ScanLogins:
             return self._view(opened[-1]), desk
         if not near:
             self._rate.take(place(address))
-        made = self._new(digest, browser, now)
-        login, over = await self._database.write(partial(self._open, made, fresh))
-        for ended in over:
-            self._hub.publish(topic(ended.id))
-        return self._view(login), desk
+        desk = secret.new_secret()
+        made = self._new(secret.digest(desk), browser, now)
+        # What a proxy that is not told of in the settings hides is no network of anybody's.
+        crowd = "" if near else neighbourhood(address)
+        over = await self._database.write(partial(self._open, made, digest, crowd))
+        for login_id in over:
+            self._hub.publish(topic(login_id))
+        return self._view(made), desk
 
     def _open(
-        self, made: ScanLogin, fresh: bool, conn: sqlite3.Connection
-    ) -> tuple[ScanLogin, list[ScanLogin]]:
+        self, made: ScanLogin, previous: bytes, crowd: str, conn: sqlite3.Connection
+    ) -> list[str]:
+        """Keep a new one; those that end with it."""
         now = made.created_at
-        opened = scan_logins.list_open_of_desk(conn, made.desk, now=now)
-        if opened and not fresh:
-            return opened[-1], []  # another tab was faster
-        for login in opened:
-            scan_logins.mark(conn, login.id, ScanLoginState.EXPIRED, now=now)
-        if scan_logins.count(conn, after=now - KEEP_SECONDS, until=now + CODE_SECONDS) >= KEPT:
-            message = "Too many computers are waiting for a scan. Please use your password."
-            raise Refused(503, "too-many-codes", message, retry_after=30)
-        scan_logins.add(conn, made, secret=secret.digest(self._secret_of(made.id)))
-        return made, opened
+        over = []
+        for login in scan_logins.list_open_of_desk(conn, previous, now=now):
+            if not scan_logins.remove_waiting(conn, login.id):
+                scan_logins.mark(conn, login.id, ScanLoginState.EXPIRED, now=now)
+            over.append(login.id)
+        mine = scan_logins.count_open_of_crowd(conn, crowd, now=now)
+        if crowd and mine >= OPEN_OF_NETWORK:
+            raise _too_many(429)
+        if scan_logins.count_open(conn, now=now) >= OPEN:
+            over.append(_make_room(conn, mine, now))
+        scan_logins.add(conn, made, secret=secret.digest(self._secret_of(made.id)), crowd=crowd)
+        return over
 
     async def view(self, login_id: str, desk: str) -> View:
         """How a sign-in stands, for the browser that shows its code.
@@ -216,13 +237,13 @@ class ScanLogins:
             )
             assert signed_in is not None  # it was just found to be able to
             scan_logins.mark_session(conn, login_id, secret.digest(signed_in.cookie))
-            self._tell(conn, login, signed_in.account, now=now)
+            self._tell(conn, login, signed_in.account, browser, now=now)
             return signed_in, ""
 
         signed_in, problem = await self._database.write(work)
         self._hub.publish(topic(login_id))
         if problem:
-            raise _refusal(problem)
+            raise refusal(problem)
         if signed_in:
             self._sessions.started(signed_in, browser, previous=previous, way="scan")
             self._outbox.changed([signed_in.account.id])
@@ -239,11 +260,11 @@ class ScanLogins:
         digest, now = secret.digest(code), self._clock.now()
         login = await self._database.read(lambda conn: scan_logins.find_by_secret(conn, digest))
         if login is None:
-            raise _refusal("unknown-code")
+            raise refusal("unknown-code")
         if login.state is ScanLoginState.ENTERED:
-            raise _refusal("used")
+            raise refusal("used")
         if not login.state.open or login.expires_at <= now:
-            raise _refusal("expired")
+            raise refusal("expired")
 
     def begin(self, code: str, visit: str) -> tuple[str, str]:
         """Where a phone that opened a code's link is sent to be known, and its cookie for the way.
@@ -251,22 +272,19 @@ class ScanLogins:
         Args:
             visit: the cookie that it has already, perhaps for another way; "" for none.
         """
-        return self._visits.begin(_visit_purpose(code), visit, path=f"/s/{code}")
+        return self._visits.begin(visit_purpose(code), visit, path=f"/s/{code}")
 
-    async def arrive(
-        self, code: str, *, visit: str, state: str, oauth_code: str, share: str
-    ) -> str:
+    async def arrive(self, code: str, arrival: Arrival) -> str:
         """The code belongs to whoever came back in WeChat, if they are bound: the path of the page
         that asks them; "" if they are bound to nothing, and the code stays open.
 
         Args:
-            visit, state, oauth_code, share: see :class:`Arrival`.
+            arrival: what came back, for :func:`visit_purpose`.
 
         Raises:
             Refused: 403 the account, 404 nobody's, 409 another phone's, 410 used or over; and see
                 :meth:`Visits.arrive`.
         """
-        arrival = Arrival(_visit_purpose(code), visit, state, oauth_code, share)
         return await self._visits.arrive(arrival, partial(self._scanned, code))
 
     async def _scanned(self, code: str, grant: Grant) -> str:
@@ -282,7 +300,7 @@ class ScanLogins:
         if outcome == _UNBOUND:
             return ""
         if outcome or login is None:
-            raise _refusal(outcome)
+            raise refusal(outcome)
         self._hub.publish(topic(login.id))
         return f"/s/{login.id}/{secret.derive(self._key, _answer_purpose(login))}"
 
@@ -305,7 +323,7 @@ class ScanLogins:
         if outcome == _UNBOUND:
             return Answer(TextReply(self._how_to_bind(say)))
         if outcome or login is None:
-            return Answer(TextReply(say(_REFUSALS[outcome][1])))
+            return Answer(TextReply(say(REFUSALS[outcome][1])))
         after.append(partial(self._hub.publish, topic(login.id)))
         account = accounts.find(conn, _known(login.account_id))
         assert account is not None  # it was just found to be able to sign in
@@ -326,9 +344,9 @@ class ScanLogins:
             if login.state in (ScanLoginState.CONFIRMED, ScanLoginState.ENTERED):
                 return Question(account.name, login, done=True)
             if login.state is not ScanLoginState.SCANNED or login.expires_at <= now:
-                raise _refusal("expired")
+                raise refusal("expired")
             if problem := self._problem(conn, login):
-                raise _refusal(problem)
+                raise refusal(problem)
             return Question(account.name, login, done=False)
 
         return await self._database.read(work)
@@ -346,6 +364,8 @@ class ScanLogins:
 
         def work(conn: sqlite3.Connection) -> str:
             login = self._answered(conn, login_id, answer)
+            if login.state in (ScanLoginState.CONFIRMED, ScanLoginState.ENTERED):
+                return ""  # a double tap: the other one was faster
             if problem := self._problem(conn, login):
                 return problem
             confirmed = scan_logins.mark_confirmed(
@@ -354,7 +374,7 @@ class ScanLogins:
             return "" if confirmed else "expired"
 
         if problem := await self._database.write(work):
-            raise _refusal(problem)
+            raise refusal(problem)
         self._hub.publish(topic(login_id))
         return question
 
@@ -418,15 +438,38 @@ class ScanLogins:
             await self._database.write(work)
         for login_id in overdue:
             self._hub.publish(topic(login_id))
+        await self._audit()
 
     async def purge(self) -> None:
-        """Forget those that ended a while ago."""
+        """Forget those that ended a while ago, those that were entered once their session is over,
+        and of a flood of ended ones all but the last."""
         before = self._clock.now() - KEEP_SECONDS
-        removed = PURGE_ROWS
-        while removed == PURGE_ROWS:  # in pieces, and others write in between
-            removed = await self._database.write(
-                lambda conn: scan_logins.purge(conn, expired_before=before, limit=PURGE_ROWS)
+        for work in (
+            partial(scan_logins.purge, expired_before=before, limit=PURGE_ROWS),
+            partial(scan_logins.purge_without_session, created_before=before, limit=PURGE_ROWS),
+            partial(scan_logins.purge_beyond, kept=ENDED, limit=PURGE_ROWS),
+        ):
+            removed = PURGE_ROWS
+            while removed == PURGE_ROWS:  # in pieces, and others write in between
+                removed = await self._database.write(work)
+
+    async def _audit(self) -> None:
+        """Tell those who wait for one that is over by another process's doing."""
+        waiting = [name.removeprefix(_TOPIC) for name in self._hub.topics(DESK)]
+        if not waiting:
+            return
+        version = await self._database.changed_elsewhere()
+        now, today = self._clock.monotonic(), self._clock.now()
+        if version == self._version and now - self._audited_at < _AUDIT_SECONDS:
+            return
+        for start in range(0, len(waiting), _AUDITED_AT_ONCE):
+            asked = waiting[start : start + _AUDITED_AT_ONCE]
+            still = await self._database.read(
+                partial(scan_logins.list_open, login_ids=asked, now=today)
             )
+            for login_id in set(asked).difference(still):
+                self._hub.publish(topic(login_id))
+        self._version, self._audited_at = version, now
 
     def _new(self, desk: bytes, browser: Browser, now: float) -> ScanLogin:
         return ScanLogin(
@@ -481,10 +524,10 @@ class ScanLogins:
         """The one that this phone may answer."""
         login = scan_logins.find(conn, login_id)
         if login is None or login.follower_id is None:
-            raise _refusal("unknown-code")
+            raise refusal("unknown-code")
         right = secret.derive(self._key, _answer_purpose(login))
         if not secret.same(answer.encode(), right.encode()):
-            raise _refusal("unknown-code")
+            raise refusal("unknown-code")
         return login
 
     def _problem(self, conn: sqlite3.Connection, login: ScanLogin) -> str:
@@ -510,25 +553,44 @@ class ScanLogins:
         if login is None or found is None:
             raise Refused(410, "session-over", "This login is over already.")
         session, account = found
-        return session.digest, Entered(account.name, login.browser, session.created_at)
+        browser = sessions.find_browser(conn, session.digest)
+        return session.digest, Entered(
+            account.name, browser, asked=login.browser, at=session.created_at
+        )
 
     def _tell(
-        self, conn: sqlite3.Connection, login: ScanLogin, account: Account, *, now: float
+        self,
+        conn: sqlite3.Connection,
+        login: ScanLogin,
+        account: Account,
+        browser: Browser,
+        *,
+        now: float,
     ) -> None:
         """Tell the follower, with the link that ends the session. The first line is what fits into
-        a template's field."""
+        a template's field.
+
+        Args:
+            browser: what went in. Its network may honestly be another than that which asked, as of
+                a machine with an IPv4 and an IPv6 address, or one that changes to a VPN, and its
+                name can be feigned: so this is no reason to refuse, and both are told.
+        """
         follower_id = _known(login.follower_id)
         follower = followers.find(conn, follower_id)
         if follower is None:
             return
         say = self._speech.to(follower)
         first = say("%(account)s: logged in to %(site)s") % self._names(account)
-        lines = [first, described(login.browser), say("That was not you? End it here:")]
+        lines = [first, described(browser, say)]
+        if browser != login.browser:
+            asked = say("The code was shown by: %(browser)s")
+            lines.append(asked % {"browser": described(login.browser, say)})
+        lines.append(say("That was not you? End it here:"))
         self._outbox.tell(
             conn,
             account,
             follower_id,
-            "\n".join(filter(None, lines)),
+            "\n".join(lines),
             url=f"{self._config.public_url}/not-me/{login.id}/{secret.MARK}",
             hidden=_not_me_purpose(login.id),
             now=now,
@@ -549,17 +611,17 @@ class ScanLogins:
         number = say("The computer shows %(number)s.") % {"number": login.number}
         lines = [
             say("Log in to %(site)s as %(account)s at a computer?") % self._names(account),
-            described(login.browser),
+            described(login.browser, say),
             number,
         ]
         link = f"{self._config.public_url}/s/{login.id}/{secret.MARK}"
         lines.append(f'<a href="{link}">{say("Yes or no: answer here")}</a>')
-        return Answer(TextReply("\n".join(filter(None, lines))), _answer_purpose(login))
+        return Answer(TextReply("\n".join(lines)), _answer_purpose(login))
 
 
 def topic(login_id: str) -> str:
     """What the hub calls a sign-in by scan."""
-    return f"scan login {login_id}"
+    return f"{_TOPIC}{login_id}"
 
 
 def scene_of(code: str) -> str:
@@ -573,9 +635,16 @@ def scene_secret(scene: str) -> str:
     return found[1] if found else ""
 
 
-def described(browser: Browser) -> str:
-    """Where a request came from, in a few words; "" where nothing is known of it."""
-    return ", ".join(part for part in (browser.name, browser.network) if part)
+def refusal(name: str) -> Refused:
+    """The refusal of a scan that does not lead on, by one of the names in :data:`REFUSALS`."""
+    status, message = REFUSALS[name]
+    return Refused(status, name, message)
+
+
+def described(browser: Browser, say: Translate) -> str:
+    """Where a request came from, in a few words; it says what is not known of it."""
+    name = browser.name or say("unknown browser")
+    return f"{name}, {browser.network or say('unknown address')}"
 
 
 def _answer_purpose(login: ScanLogin) -> str:
@@ -583,7 +652,7 @@ def _answer_purpose(login: ScanLogin) -> str:
     return f"login {login.id} {login.follower_id}"
 
 
-def _visit_purpose(code: str) -> str:
+def visit_purpose(code: str) -> str:
     """What a phone is sent away for that opened the link of this code."""
     return f"scan {code}"
 
@@ -600,12 +669,26 @@ def _of_desk(conn: sqlite3.Connection, login_id: str, desk: bytes) -> ScanLogin:
     return login
 
 
+def _make_room(conn: sqlite3.Connection, mine: int, now: float) -> str:
+    """Remove one of the network that has most of all, if that has more than whoever asks has
+    already; the id of it.
+
+    Raises:
+        Refused: 503, there is none to be removed.
+    """
+    crowd, number = scan_logins.find_largest_crowd(conn, now=now)
+    removed = scan_logins.remove_newest_of_crowd(conn, crowd) if number > mine else ""
+    if not removed:
+        raise _too_many(503)
+    return removed
+
+
+def _too_many(status: int) -> Refused:
+    message = "Too many computers are waiting for a scan. Please use your password."
+    return Refused(status, "too-many-codes", message, retry_after=30)
+
+
 def _known(number: int | None) -> int:
     """The number of somebody, where the state says that there is one."""
     assert number is not None
     return number
-
-
-def _refusal(name: str) -> Refused:
-    status, message = _REFUSALS[name]
-    return Refused(status, name, message)

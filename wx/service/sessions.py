@@ -6,7 +6,7 @@ import re
 import sqlite3
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wx import secret
 from wx.clock import Clock
@@ -28,11 +28,17 @@ _AUDITED_AT_ONCE = 100  # sessions: 2 ms, so that nobody's read waits for all of
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A new session: ``cookie`` and ``device`` go to the browser, and are kept by digest only."""
+    """A new session.
+
+    Args:
+        cookie: goes to the browser, and is kept by digest only.
+        device: the cookie that makes the browser known to those who slow guessing down; "" where
+            nobody has shown that they know the password.
+    """
 
     account: Account
     cookie: str
-    device: str
+    device: str = ""
 
 
 class Sessions:
@@ -107,8 +113,8 @@ class Sessions:
         if signed_in is None:
             raise _wrong()
         self.started(signed_in, browser, previous=previous, way="its password")
-        await self._rehash(account, password)
-        return signed_in
+        kept = await self._rehash(account, password)
+        return replace(signed_in, device=self._device_cookie(account.id, kept))
 
     def start(
         self,
@@ -136,7 +142,7 @@ class Sessions:
         sessions.add(
             conn, secret.digest(cookie), account.id, browser, now=now, follower_id=follower_id
         )
-        return SignedIn(account, cookie, self._device_cookie(account))
+        return SignedIn(account, cookie)
 
     def started(self, signed_in: SignedIn, browser: Browser, *, previous: str, way: str) -> None:
         """What :meth:`start` did is on disk: who waits with the previous session hears of its end.
@@ -232,33 +238,43 @@ class Sessions:
         now = self._clock.now()
         return {"seen_after": now - self._idle_seconds, "created_after": now - self.seconds}
 
-    async def _rehash(self, account: Account, password: str) -> None:
-        """Keep the password under today's parameters, if it was hashed under others."""
+    async def _rehash(self, account: Account, password: str) -> str:
+        """Keep the password under today's parameters, if it was hashed under others; how it is
+        kept."""
         if not needs_rehash(account.password):
-            return
+            return account.password
         try:
             kept = await self._passwords.hash(password)
         except Refused:
-            return  # too busy just now: at another sign-in
+            return account.password  # too busy just now: at another sign-in
 
-        def work(conn: sqlite3.Connection) -> None:
+        def work(conn: sqlite3.Connection) -> str:
             present = accounts.find(conn, account.id)
-            if present and present.password == account.password:
-                accounts.mark_password(conn, account.id, kept)
+            if present is None or present.password != account.password:
+                return account.password
+            accounts.mark_password(conn, account.id, kept)
+            return kept
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
-    def _device_cookie(self, account: Account) -> str:
-        """What makes a browser known to the throttle. Grants nothing by itself."""
-        head = f"{account.id}.{int(self._clock.now()) + DEVICE_SECONDS}.{secret.new_id()}"
-        return f"{head}.{secret.derive(self._key, f'device {head}')}"
+    def _device_cookie(self, account_id: int, password: str) -> str:
+        """What makes a browser known to the throttle. Grants nothing by itself.
+
+        Args:
+            password: as it is kept: with it end the cookies of all browsers that knew it.
+        """
+        head = f"{account_id}.{int(self._clock.now()) + DEVICE_SECONDS}.{secret.new_id()}"
+        return f"{head}.{self._device_mark(head, password)}"
+
+    def _device_mark(self, head: str, password: str) -> str:
+        return secret.derive(self._key, f"device {head} {password}")
 
     def _known_device(self, cookie: str, account: Account | None) -> str | None:
         head, _, signature = cookie.rpartition(".")
         parts = head.split(".")
         if account is None or len(parts) != 3 or not parts[1].isascii() or not parts[1].isdigit():
             return None
-        right = secret.derive(self._key, f"device {head}")
+        right = self._device_mark(head, account.password)
         if not secret.same(signature.encode(), right.encode()):
             return None
         if parts[0] != str(account.id) or int(parts[1]) < self._clock.now():

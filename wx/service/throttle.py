@@ -128,3 +128,13 @@ def place(address: str) -> str:
     if isinstance(ip, ipaddress.IPv4Address):
         return str(ip)
     return str(ipaddress.ip_network((ip, 64), strict=False))
+
+
+def neighbourhood(address: str) -> str:
+    """The network around an address that may be one party's own: an IPv6 line has many /64, and a
+    small owner no more than a /48, or an IPv4 /24."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((ip, 24 if ip.version == 4 else 48), strict=False))

@@ -256,12 +256,15 @@ STEPS: tuple[tuple[str, ...], ...] = (
             expires_at     REAL NOT NULL,
             network        TEXT NOT NULL,
             browser        TEXT NOT NULL,
+            crowd          TEXT NOT NULL,               -- the network that it is counted for
             follower_id    INTEGER,                     -- who scanned it, while they are known
             account_id     INTEGER REFERENCES accounts, -- whom it signs in
             session        BLOB                         -- digest of the session that came of it
         ) STRICT, WITHOUT ROWID""",
         "CREATE INDEX scan_logins_of_desk ON scan_logins (desk, created_at)",
         "CREATE INDEX scan_logins_by_end ON scan_logins (expires_at)",
+        """CREATE INDEX scan_logins_open ON scan_logins (crowd, created_at, expires_at)
+            WHERE state IN ('waiting', 'scanned', 'confirmed')""",
         # What a person's own consent gave us: their tokens for /sns, sealed with the server's key.
         """CREATE TABLE authorizations (
             follower_id  INTEGER PRIMARY KEY REFERENCES followers ON DELETE CASCADE,

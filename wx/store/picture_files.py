@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +13,7 @@ from wx.errors import StorageUnavailable
 
 FOLDER = "media"
 CHUNK = 64 * 1024  # bytes that are read at once
+GIVEN_UP = "forget-lost"  # the operator's word, a file, that what is not there is gone for good
 _ID = re.compile(r"[0-9A-Za-z]{22}")
 _UNFINISHED = ".part"
 
@@ -56,7 +58,7 @@ class PictureFiles:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        self._folder = data_dir / FOLDER
+        self.folder = data_dir / FOLDER
 
     async def add(self, picture_id: str, body: bytes) -> None:
         """Keep a picture: once this returns, it is on disk under its name, whole.
@@ -65,7 +67,7 @@ class PictureFiles:
             StorageUnavailable: the disk is full, or failed; nothing is left of it.
         """
         try:
-            await asyncio.to_thread(_write, self._folder, self._path(picture_id), body)
+            await asyncio.to_thread(_write, self.folder, self._path(picture_id), body)
         except OSError as error:
             raise StorageUnavailable(f"a picture: {error.strerror}") from error
 
@@ -82,42 +84,63 @@ class PictureFiles:
         except OSError as error:
             raise StorageUnavailable(f"a picture: {error.strerror}") from error
 
-    async def remove(self, picture_ids: list[str]) -> None:
+    async def remove(self, picture_ids: list[str]) -> dict[str, str]:
         """Remove pictures; those that are gone already are passed over.
 
-        Raises:
-            StorageUnavailable: one could not be removed.
+        Returns:
+            Why some could not be removed, by id.
         """
-        paths = [self._path(picture_id) for picture_id in picture_ids]
-        try:
-            await asyncio.to_thread(_remove, paths)
-        except OSError as error:
-            raise StorageUnavailable(f"a picture: {error.strerror}") from error
+        paths = {picture_id: self._path(picture_id) for picture_id in picture_ids}
+        return await asyncio.to_thread(_remove, paths)
 
-    async def list_all(self) -> set[str]:
-        """The ids of all that are there, also of those that were not finished; what has another
-        name is not ours.
+    async def list_all(self) -> set[str] | None:
+        """The ids of all that are there, also of those that were not finished; None if there is not
+        even the folder. What has another name, or is no file, is not ours.
 
         Raises:
             StorageUnavailable: the folder could not be read.
         """
         try:
-            names = await asyncio.to_thread(_names, self._folder)
+            names = await asyncio.to_thread(_names, self.folder)
         except OSError as error:
             raise StorageUnavailable(f"the pictures: {error.strerror}") from error
+        if names is None:
+            return None
         return {found for name in names if _ID.fullmatch(found := name.removesuffix(_UNFINISHED))}
 
     async def missing(self, picture_ids: list[str]) -> list[str]:
-        """Those that have no file now."""
+        """Those that have no file now.
+
+        Raises:
+            StorageUnavailable: it could not be told.
+        """
         paths = {picture_id: self._path(picture_id) for picture_id in picture_ids}
-        return await asyncio.to_thread(
-            lambda: [picture_id for picture_id, path in paths.items() if not path.exists()]
-        )
+        try:
+            return await asyncio.to_thread(
+                lambda: [one for one, path in paths.items() if not _is_file(path)]
+            )
+        except OSError as error:
+            raise StorageUnavailable(f"a picture: {error.strerror}") from error
+
+    async def given_up(self) -> bool:
+        """Whether the operator has said, since this was asked last, that what is not there is gone
+        for good (:data:`GIVEN_UP`).
+
+        Raises:
+            StorageUnavailable: the word could not be taken away.
+        """
+        try:
+            await asyncio.to_thread((self.folder / GIVEN_UP).unlink)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageUnavailable(f"{GIVEN_UP}: {error.strerror}") from error
+        return True
 
     def _path(self, picture_id: str) -> Path:
         if not _ID.fullmatch(picture_id):
             raise ValueError("not the id of a picture")  # which could lead out of the folder
-        return self._folder / picture_id
+        return self.folder / picture_id
 
 
 def _write(folder: Path, path: Path, body: bytes) -> None:
@@ -157,14 +180,27 @@ def _open(path: Path) -> PictureFile:
     return PictureFile(file, os.fstat(file.fileno()).st_size)
 
 
-def _remove(paths: list[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
-        path.with_name(path.name + _UNFINISHED).unlink(missing_ok=True)
+def _remove(paths: dict[str, Path]) -> dict[str, str]:
+    failed = {}
+    for picture_id, path in paths.items():
+        for one in (path, path.with_name(path.name + _UNFINISHED)):
+            try:
+                one.unlink(missing_ok=True)
+            except OSError as error:  # the next ones are not to wait for this one
+                failed[picture_id] = error.strerror or "no reason given"
+    return failed
 
 
-def _names(folder: Path) -> list[str]:
+def _is_file(path: Path) -> bool:
     try:
-        return [path.name for path in folder.iterdir()]
+        return stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
-        return []
+        return False
+
+
+def _names(folder: Path) -> list[str] | None:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except FileNotFoundError:
+        return None

@@ -107,6 +107,15 @@ def mark_due(conn: sqlite3.Connection, picture_id: str, due_at: float) -> None:
     )
 
 
+def put_off(conn: sqlite3.Connection, picture_id: str, due_at: float) -> None:
+    """A wanted picture that was claimed is to be fetched then, and was not tried."""
+    conn.execute(
+        """UPDATE pictures SET due_at = ?, attempts = attempts - 1
+            WHERE id = ? AND state = 'wanted' AND attempts > 0""",
+        (due_at, picture_id),
+    )
+
+
 def mark_kept(conn: sqlite3.Connection, picture_id: str, *, kind: str, size: int) -> Picture | None:
     """A picture's file is there; None if nobody wants the picture any more."""
     row = conn.execute(

@@ -1,6 +1,7 @@
 """Scan logins: sign-ins at a computer that wait for a phone. Secrets are kept as digests only."""
 
 import sqlite3
+from collections.abc import Collection
 
 from wx.model import Browser, ScanLogin, ScanLoginState
 
@@ -18,12 +19,17 @@ def is_offered(conn: sqlite3.Connection, app_id: str) -> bool:
     return bool(found)
 
 
-def add(conn: sqlite3.Connection, login: ScanLogin, *, secret: bytes) -> None:
-    """Keep a new one; ``secret`` is the digest of what its code carries."""
+def add(conn: sqlite3.Connection, login: ScanLogin, *, secret: bytes, crowd: str) -> None:
+    """Keep a new one.
+
+    Args:
+        secret: the digest of what its code carries.
+        crowd: the network that it is counted for.
+    """
     conn.execute(
         """INSERT INTO scan_logins (id, secret_digest, desk, app_id, number, state, created_at,
-                                    expires_at, network, browser)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                    expires_at, network, browser, crowd)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             login.id,
             secret,
@@ -35,6 +41,7 @@ def add(conn: sqlite3.Connection, login: ScanLogin, *, secret: bytes) -> None:
             login.expires_at,
             login.browser.network,
             login.browser.name,
+            crowd,
         ),
     )
 
@@ -61,12 +68,55 @@ def list_open_of_desk(conn: sqlite3.Connection, desk: bytes, *, now: float) -> l
     return [login for row in rows if (login := _login(row))]
 
 
-def count(conn: sqlite3.Connection, *, after: float, until: float) -> int:
-    """How many end, or have ended, between these times."""
+def count_open(conn: sqlite3.Connection, *, now: float) -> int:
+    """How many wait for a phone, or for their browser."""
     (number,) = conn.execute(
-        "SELECT count(*) FROM scan_logins WHERE expires_at > ? AND expires_at <= ?", (after, until)
+        # By their end it would find all that were entered, too.
+        f"""SELECT count(*) FROM scan_logins INDEXED BY scan_logins_open
+             WHERE state IN {_OPEN} AND expires_at > ?""",
+        (now,),
     ).fetchone()
     return int(number)
+
+
+def count_open_of_crowd(conn: sqlite3.Connection, crowd: str, *, now: float) -> int:
+    """How many of them are counted for this network."""
+    (number,) = conn.execute(
+        f"""SELECT count(*) FROM scan_logins
+             WHERE crowd = ? AND state IN {_OPEN} AND expires_at > ?""",
+        (crowd, now),
+    ).fetchone()
+    return int(number)
+
+
+def find_largest_crowd(conn: sqlite3.Connection, *, now: float) -> tuple[str, int]:
+    """The network that most of the open ones are counted for, and how many these are."""
+    row = conn.execute(
+        f"""SELECT crowd, count(*) AS number FROM scan_logins INDEXED BY scan_logins_open
+             WHERE state IN {_OPEN} AND expires_at > ?
+             GROUP BY crowd ORDER BY number DESC LIMIT 1""",
+        (now,),
+    ).fetchone()
+    return (row["crowd"], row["number"]) if row else ("", 0)
+
+
+def remove_newest_of_crowd(conn: sqlite3.Connection, crowd: str) -> str:
+    """Remove the newest of a network that nobody has scanned; its id, "" if there is none."""
+    row = conn.execute(
+        f"""DELETE FROM scan_logins
+             WHERE id = (SELECT id FROM scan_logins
+                          WHERE crowd = ? AND state IN {_OPEN} AND state = 'waiting'
+                          ORDER BY created_at DESC LIMIT 1)
+         RETURNING id""",
+        (crowd,),
+    ).fetchone()
+    return str(row["id"]) if row else ""
+
+
+def list_open(conn: sqlite3.Connection, login_ids: Collection[str], *, now: float) -> list[str]:
+    """Those of ``login_ids`` that are open."""
+    query = f"SELECT 1 FROM scan_logins WHERE id = ? AND state IN {_OPEN} AND expires_at > ?"
+    return [one for one in login_ids if conn.execute(query, (one, now)).fetchone()]
 
 
 def list_overdue(conn: sqlite3.Connection, *, now: float) -> list[str]:
@@ -136,6 +186,47 @@ def mark(conn: sqlite3.Connection, login_id: str, state: ScanLoginState, *, now:
         ).rowcount
         == 1
     )
+
+
+def refuse_of_account(conn: sqlite3.Connection, account_id: int, *, now: float) -> None:
+    """End the open ones that would sign this account in."""
+    conn.execute(
+        f"""UPDATE scan_logins SET state = 'refused', expires_at = min(expires_at, ?)
+             WHERE account_id = ? AND state IN {_OPEN}""",
+        (now, account_id),
+    )
+
+
+def remove_waiting(conn: sqlite3.Connection, login_id: str) -> bool:
+    """Remove one that nobody has scanned; False if somebody has."""
+    return (
+        conn.execute(
+            "DELETE FROM scan_logins WHERE id = ? AND state = 'waiting'", (login_id,)
+        ).rowcount
+        == 1
+    )
+
+
+def purge_without_session(conn: sqlite3.Connection, *, created_before: float, limit: int) -> int:
+    """Remove some of those that were entered before then and whose session is over; how many."""
+    return conn.execute(
+        """DELETE FROM scan_logins
+            WHERE id IN (SELECT id FROM scan_logins
+                          WHERE state = 'entered' AND created_at <= ?
+                            AND NOT EXISTS (SELECT 1 FROM sessions WHERE digest = session)
+                          LIMIT ?)""",
+        (created_before, limit),
+    ).rowcount
+
+
+def purge_beyond(conn: sqlite3.Connection, *, kept: int, limit: int) -> int:
+    """Remove some of those that ended without an entry, save the last so many; how many."""
+    return conn.execute(
+        """DELETE FROM scan_logins
+            WHERE id IN (SELECT id FROM scan_logins WHERE state IN ('refused', 'expired')
+                          ORDER BY expires_at DESC LIMIT ? OFFSET ?)""",
+        (limit, kept),
+    ).rowcount
 
 
 def purge(conn: sqlite3.Connection, *, expired_before: float, limit: int) -> int:

@@ -47,6 +47,12 @@ def find(
     return Session(row["digest"], row["account_id"], row["created_at"], row["seen_at"]), account
 
 
+def find_browser(conn: sqlite3.Connection, digest: bytes) -> Browser:
+    """The browser that a session was made for; an unknown one if there is no such session."""
+    row = conn.execute("SELECT * FROM sessions WHERE digest = ?", (digest,)).fetchone()
+    return Browser(row["network"], row["browser"]) if row else Browser()
+
+
 def list_ended(
     conn: sqlite3.Connection,
     digests: Collection[bytes],

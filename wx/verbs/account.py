@@ -73,6 +73,10 @@ async def _work(configuration: Config, options: argparse.Namespace, password: st
             elif options.action == "passwd":
                 await accounts.change_password(name, password)
                 print(f"password of {name} changed; all its sessions have ended")
+                print(
+                    "the bound WeChat, if any, can still enter; unbind it on the page if it is not"
+                    " the person's own"
+                )
             elif options.action == "disable":
                 await accounts.disable(name)
                 print(f"account {name} disabled; all its sessions have ended")

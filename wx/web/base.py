@@ -338,7 +338,8 @@ class Base(RequestHandler):
         """This browser is signed in from now on."""
         sessions = self.services.sessions
         self.set_own_cookie("session", signed_in.cookie, seconds=sessions.seconds)
-        self.set_own_cookie("device", signed_in.device, seconds=sessions.device_seconds)
+        if signed_in.device:
+            self.set_own_cookie("device", signed_in.device, seconds=sessions.device_seconds)
         # Whoever knew the XSRF token of the visitor must not know that of the account.
         self.clear_own_cookie("xsrf")
 

@@ -92,6 +92,8 @@ class Card(Page):
         """Render the page, under an ``error`` if there is one to tell, whose code is ``code``."""
         session, account = self.signed_in()
         binding = await self.services.bindings.of_account(account)
+        if binding:
+            self.services.authorizations.came_by(binding.follower)
         view = await self.services.invites.last(session)
         if binding:
             view = view if view and view.invite.replace and view.state.open else None
@@ -115,6 +117,7 @@ class Card(Page):
             wrong_password=code == "wrong-password",
             restorable=ended_by == "page",
             replacing=bool(binding and view),
+            pictures=self.config.pictures,
             demo_phone=f"{demo}?url={quote(invite.url, safe='')}" if demo and invite else None,
         )
 

@@ -7,28 +7,27 @@ from wx.service import entry
 from wx.service.entry import STRANGER_SECONDS, Attempt, Stranger
 from wx.service.throttle import place
 from wx.service.visit import VISIT_SECONDS, Arrival
+from wx.web.arrival import PROBLEMS, ArrivalPage
 from wx.web.base import ANY, PAGES, START, lead, one
-from wx.web.phone import PhonePage
 
-_STATE = r"[0-9A-Za-z]{43}"
-_CODE = r"[0-9A-Za-z_-]{1,256}"
-_FINAL = ("disabled", "risky")  # refusals that another try does not change
+_PROBLEMS = {**PROBLEMS, "disabled": entry.disabled}
 _AGAIN = ("wrong-password", "too-many-tries", "busy", "already-bound")  # said above the form
 
 
-class Enter(PhonePage):
+class Enter(ArrivalPage):
     """``/enter``: a button of the menu leads here. No address but one asked for afresh leads to the
     platform, so that a browser that keeps nothing is sent there once and not for ever."""
 
     needs_session = True
-    _retry = "/enter"
+    problems = _PROBLEMS
+    final = ("disabled", "risky")
+    clean = _retry = "/enter"
 
     async def get(self) -> None:
         to = self.wished()
-        self.page = self._retry = lead("/enter", to)
+        self.page = self._retry = self.clean = lead("/enter", to)
         _ = self.locale  # picking a language counts, also where the answer is a redirect
-        came_back = bool(self.request.query_arguments.keys() & {"code", "state"})
-        if came_back and one(self.request, "for", "profile"):
+        if self.came_back and one(self.request, "for", "profile"):
             await self._keep_profile(to)
         elif self.session:
             self.redirect(PAGES[to], status=303)
@@ -36,11 +35,14 @@ class Enter(PhonePage):
             self.redirect(lead("/login", to), status=303)
         elif self.looks_ahead():
             raise HTTPError(403)
-        elif came_back:
+        elif self.came_back:
             await self._arrive(to)
+        elif one(self.request, "done", "reached"):
+            self._show_reached()
         elif one(self.request, "asked", "1"):
             self._show(to, self._stranger())
         else:
+            self.say_problem()
             address, visit = self.services.entries.begin(to, self.own_cookie("visit"))
             self.set_own_cookie("visit", visit, seconds=VISIT_SECONDS)
             self.redirect(address)
@@ -99,10 +101,10 @@ class Enter(PhonePage):
             self.keep_session(entered.signed_in)
             self.redirect(PAGES[to], status=303)
         elif entered.reached:
-            self._show_reached(entered.reached)
+            self.redirect(f"/enter?to={to}&done=reached", status=303)
         else:
             self.set_own_cookie("stranger", entered.stranger, seconds=STRANGER_SECONDS)
-            # Without code and state; and not to the bare address, which leads to the platform.
+            # Not to the bare address, which leads to the platform.
             self.redirect(f"/enter?to={to}&asked=1", status=303)
 
     async def _keep_profile(self, to: str) -> None:
@@ -112,13 +114,7 @@ class Enter(PhonePage):
         self.redirect(PAGES[to], status=303)
 
     def _arrival(self, purpose: str) -> Arrival:
-        return Arrival(
-            purpose=purpose,
-            visit=self.own_cookie("visit"),
-            state=one(self.request, "state", _STATE),
-            code=one(self.request, "code", _CODE),
-            share=place(self.address),
-        )
+        return self.arrival(purpose, share=place(self.address))
 
     def _stranger(self) -> Stranger:
         return self.services.entries.stranger(self.own_cookie("stranger"))
@@ -148,21 +144,11 @@ class Enter(PhonePage):
             profile=profile,
         )
 
-    def _show_reached(self, account_name: str) -> None:
-        message = (
-            "Notices of %(site)s for account %(account)s arrive in this WeChat. There is nothing to"
-            " log in to."
-        )
+    def _show_reached(self) -> None:
+        self.page = f"{self.clean}{'&' if '?' in self.clean else '?'}done=reached"
+        message = "Notices of %(site)s arrive in this WeChat. There is nothing to log in to."
         self.show(
             "done",
             title=self.say("All is set up"),
-            message=self.say(message, site=self.config.site_name, account=account_name),
-            account_name=account_name,
+            message=self.say(message, site=self.config.site_name),
         )
-
-    def retry_url(self, code: str) -> str | None:
-        return None if code in _FINAL else self._retry
-
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("X-Robots-Tag", "noindex, nofollow, noarchive")

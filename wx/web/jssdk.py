@@ -5,6 +5,7 @@ from typing import Any
 
 from wx.errors import Refused
 from wx.service.jssdk import JsConfig
+from wx.web import client
 from wx.web.api import ApiHandler, wrong
 from wx.web.base import ANY, Base, one
 
@@ -34,14 +35,17 @@ class AnyJsConfig(ApiHandler):
 class OwnJsConfig(Base):
     """A signature for a page of ours, asked for by that page's script."""
 
-    needs_session = False
     for_programs = True
 
     async def get(self) -> None:
         self._check_origin()
         url = one(self.request, "url", ANY)
-        again = one(self.request, "again", "1") == "1"
-        self.finish(shown(await self.services.jssdk.own_config(url, again=again)))
+        # What strangers say of WeChat's refusals costs nobody a call.
+        again = one(self.request, "again", "1") == "1" and self.session is not None
+        made = await self.services.jssdk.own_config(
+            url, address=self.address, near=client.near(self.address), again=again
+        )
+        self.finish(shown(made))
 
     def _check_origin(self) -> None:
         """Take nothing from other sites' pages, by whatever a browser says of where it comes from.

@@ -20,6 +20,7 @@ from wx.web.base import Base
 log = logging.getLogger(__name__)
 
 WRITE_SECONDS = 10  # that a peer may take to accept a frame
+LINGER_SECONDS = 5  # after the last state, in which more of it may still come
 SIGNED_OUT = 4401  # close code: do not come back with this session
 
 
@@ -38,6 +39,7 @@ class Live(WebSocketHandler, Base):
     _marked = False
     _news: object = None
     _writing: "asyncio.Task[None] | None" = None
+    _leaving: asyncio.TimerHandle | None = None
 
     def admits(self, origin: str, site: str) -> bool:
         """Whether pages of this origin may listen; unless said otherwise, ours alone.
@@ -84,7 +86,9 @@ class Live(WebSocketHandler, Base):
         self.key = await self.admit_listener()
         self.topic = await self.find_topic()
         self.peer = self.address
-        self.services.hub.admit(key=self.key, address=self.peer, near=client.near(self.peer))
+        self.services.hub.admit(
+            key=self.key, address=self.peer, near=client.near(self.peer), kind=self.kind
+        )
 
     def check_origin(self, origin: str) -> bool:
         return True  # the others were refused before the upgrade
@@ -102,8 +106,16 @@ class Live(WebSocketHandler, Base):
 
     def on_close(self) -> None:
         self.services.hub.leave(self)
+        if self._leaving:
+            self._leaving.cancel()
         if self._writing:
             self._writing.cancel()
+
+    def leave_soon(self) -> None:
+        """Close in a moment: there was a last state, and nothing more is to come."""
+        if self._leaving is None:
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(LINGER_SECONDS, self.close, 1000, "over")
 
     def changed(self, news: object = None) -> None:
         """Send how things stand, after what is being sent now."""

@@ -11,9 +11,9 @@ from tornado.web import HTTPError
 from wx.clock import when
 from wx.model import Account, Binding, Notice, NoticeState
 from wx.service import outbox, reader, reason
-from wx.service.visit import VISIT_SECONDS
+from wx.service.visit import CODE, STATE, VISIT_SECONDS
+from wx.web.arrival import PROBLEMS, ArrivalPage
 from wx.web.base import Base, Page, one
-from wx.web.phone import PhonePage
 
 SHOWN = 5  # notices on the card
 LINE = 120  # characters of a text there
@@ -48,10 +48,8 @@ YOURS = {
 }
 # Plain ASCII, since in Chinese nothing else says where an address ends.
 _LINK = re.compile(r"https?://(?:(?![<>\"'`])[!-~]){1,2000}", re.IGNORECASE)
+_PROBLEMS = {**PROBLEMS, "not-yours": reader.not_yours}
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
-_STATE = r"[0-9A-Za-z]{43}"
-_CODE = r"[0-9A-Za-z_-]{1,256}"
-_FINAL = ("not-yours", "risky")  # refusals that another try does not change
 
 
 def reach(binding: Binding | None) -> str:
@@ -120,22 +118,22 @@ class Notices(Page):
         return True
 
 
-class Whole(PhonePage):
+class Whole(ArrivalPage):
     """The whole text of a notice that WeChat showed cut. In WeChat it is for the person whom the
     notice went to: the platform says who asks, and leads back here with a code and our state."""
 
     needs_session = True  # a browser that is signed in as the account may read it too
-    _retry: str | None = None
+    problems = _PROBLEMS
+    final = ("not-yours", "risky")
 
     async def get(self, secret: str) -> None:
-        self.page = f"/n/{secret}"
+        self.page = self.clean = f"/n/{secret}"
         _ = self.locale  # picking a language counts, also where the answer is a redirect
         page = await self.services.outbox.read_page(secret)
-        came_back = bool(self.request.query_arguments.keys() & {"code", "state"})
+        if self.came_back and (self._may_read(page) or not self.inside_wechat):
+            self.leave()
+            return
         if self._may_read(page):
-            if came_back:
-                self.redirect(self.page, status=303)
-                return
             link = page.url if _is_link(page.url) else None
             self.render("notice.html", page=page, parts=linked(page.text), link=link)
             return
@@ -146,9 +144,10 @@ class Whole(PhonePage):
         self._retry = self.page
         if self.looks_ahead():
             raise HTTPError(403)
-        if came_back:
+        if self.came_back:
             await self._prove(secret, page.openid)
             return
+        self.say_problem()
         address, visit = self.services.readers.begin(secret, self.own_cookie("visit"))
         self.set_own_cookie("visit", visit, seconds=VISIT_SECONDS)
         self.redirect(address)
@@ -166,18 +165,11 @@ class Whole(PhonePage):
             secret,
             openid,
             visit=self.own_cookie("visit"),
-            state=one(self.request, "state", _STATE),
-            code=one(self.request, "code", _CODE),
+            state=one(self.request, "state", STATE),
+            code=one(self.request, "code", CODE),
         )
         self.set_own_cookie("reader", proof, seconds=reader.READER_SECONDS)
-        self.redirect(self.page, status=303)
-
-    def retry_url(self, code: str) -> str | None:
-        return None if code in _FINAL else self._retry
-
-    def set_default_headers(self) -> None:
-        super().set_default_headers()
-        self.set_header("X-Robots-Tag", "noindex, nofollow, noarchive")
+        self.leave()
 
 
 def linked(text: str) -> Iterator[tuple[str, bool]]:

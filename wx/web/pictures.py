@@ -1,11 +1,14 @@
 """The page of a person's pictures: picking them in WeChat, looking at them, removing them."""
 
+import asyncio
+from typing import cast
 from urllib.parse import urlsplit
 
+from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError
 
 from wx.clock import when
-from wx.model import Picture
+from wx.model import Account, Picture
 from wx.service.pictures import MOST
 from wx.web import qr
 from wx.web.base import ANY, Base, Page, lead, one
@@ -13,6 +16,9 @@ from wx.web.base import ANY, Base, Page, lead, one
 # What a browser is told that a picture is, whatever WeChat called it.
 _TYPES = {"jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif"}
 _FILES = {"jpeg": "picture.jpg", "png": "picture.png", "gif": "picture.gif"}
+
+
+READ_SECONDS = 30  # in which a browser has to take the next piece
 
 
 class Album(Page):
@@ -75,18 +81,29 @@ class OnePicture(Album):
     """A picture itself, for the one whose it is. Nothing in it is ever run, whatever it says."""
 
     async def get(self, picture_id: str) -> None:
-        _, account = self.signed_in()
+        session, account = self.signed_in()
+        async with self.services.pictures.turn(session.digest):
+            await self._show(account, picture_id)
+
+    async def _show(self, account: Account, picture_id: str) -> None:
         opened = await self.services.pictures.open(account, picture_id)
         try:
+            # An id's bytes never change. Bound to the cookie, and not for long, since the next one
+            # at this computer may be somebody else.
+            self.set_header("Cache-Control", "private, max-age=3600, immutable")
+            self.add_header("Vary", "Cookie")
             self.set_header("Content-Type", _TYPES[opened.kind])
             self.set_header("Content-Length", str(opened.size))
             self.set_header("Content-Disposition", f'inline; filename="{_FILES[opened.kind]}"')
             self.set_header("Content-Security-Policy", "default-src 'none'; sandbox")
             async for chunk in opened.chunks():
                 self.write(chunk)
-                await self.flush()  # so that slow readers cost a piece each, and not the whole
+                async with asyncio.timeout(READ_SECONDS):
+                    await self.flush()  # so that slow readers cost a piece each, and not the whole
         except StreamClosedError:
             pass  # whoever asked has gone
+        except TimeoutError:
+            cast(HTTP1Connection, self.request.connection).close()  # or stopped reading
         finally:
             opened.close()
 

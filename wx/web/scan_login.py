@@ -1,6 +1,8 @@
 """Signing in by scan: the code of the login page and how it stands, the phone's yes, the way in,
 and the link that ends the session again."""
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -11,10 +13,12 @@ from wx.errors import Refused
 from wx.model import ScanLoginState
 from wx.service import scan_login
 from wx.service.codes import OAUTH, SCAN
+from wx.service.hub import DESK
 from wx.service.scan_login import View
 from wx.service.throttle import place
 from wx.service.visit import VISIT_SECONDS
 from wx.web import client, qr
+from wx.web.arrival import PROBLEMS, ArrivalPage
 from wx.web.base import PAGES, Base, lead, one
 from wx.web.live import Live
 from wx.web.phone import PhonePage
@@ -28,10 +32,10 @@ STATES = {
     ScanLoginState.REFUSED: "Refused on the phone. Nobody was logged in.",
     ScanLoginState.EXPIRED: "The QR code has expired.",
 }
-_STATE = r"[0-9A-Za-z]{43}"
-_CODE = r"[0-9A-Za-z_-]{1,256}"
-# Refusals that another try does not change.
-_FINAL = ("unknown-code", "expired", "used", "scanned-by-another", "cannot-sign-in", "risky")
+_PROBLEMS: Mapping[str, Callable[[], Exception]] = {
+    **PROBLEMS,
+    **{name: partial(scan_login.refusal, name) for name in scan_login.REFUSALS},
+}
 
 
 def frame(handler: Base, view: View) -> dict[str, Any]:
@@ -160,7 +164,7 @@ class LiveLogin(Live):
 
     setting = "scan_login"
     needs_session = False
-    kind = "desk"
+    kind = DESK
     _desk = ""
     _login_id = ""
 
@@ -174,52 +178,59 @@ class LiveLogin(Live):
         return scan_login.topic(self._login_id)
 
     async def frame(self, news: object) -> dict[str, Any]:
-        return frame(self, await self.services.scan_logins.view(self._login_id, self._desk))
+        view = await self.services.scan_logins.view(self._login_id, self._desk)
+        if not view.state.open:
+            self.leave_soon()
+        return frame(self, view)
+
+    def ended(self) -> None:
+        self.close(1000, "over")  # no session's end: another code may be asked for
 
 
-class Scanned(PhonePage):
+class Scanned(ArrivalPage):
     """The link in the code. In WeChat the platform says who opened it, without a question, and
     leads back here; then the page of the question has an address of its own."""
 
     setting = "scan_login"
-    _retry: str | None = None
+    problems = _PROBLEMS
+    final = ("unknown-code", "expired", "used", "scanned-by-another", "cannot-sign-in", "risky")
 
     async def get(self, code: str) -> None:
-        self.page = f"/s/{code}"
+        self.page = self.clean = f"/s/{code}"
         _ = self.locale  # picking a language counts, also where the answer is a redirect
         logins = self.services.scan_logins
-        came_back = bool(self.request.query_arguments.keys() & {"code", "state"})
-        if not came_back:
+        if self.inside_wechat:
+            self._retry = self.page
+        if not self.came_back:
+            self.say_problem()
+            if one(self.request, "unbound", "1"):
+                self._show_unbound()
+                return
             await logins.look(code)
         if not self.inside_wechat:
+            if self.came_back:
+                self.leave()
+                return
             message = self.say("Logging in by scan works only inside WeChat.")
             self.show("outside", url=self.config.public_url + self.page, message=message)
             return
-        self._retry = self.page
         if self.looks_ahead():
             raise HTTPError(403)
-        if not came_back:
+        if not self.came_back:
             address, visit = logins.begin(code, self.own_cookie("visit"))
             self.set_own_cookie("visit", visit, seconds=VISIT_SECONDS)
             self.redirect(address)
             return
         # Nothing from here on leads to the platform again: a browser without cookies would go
         # round for ever.
-        path = await logins.arrive(
-            code,
-            visit=self.own_cookie("visit"),
-            state=one(self.request, "state", _STATE),
-            oauth_code=one(self.request, "code", _CODE),
-            share=place(self.address),
-        )
-        if path:
-            self.redirect(path, status=303)
-            return
+        arrival = self.arrival(scan_login.visit_purpose(code), share=place(self.address))
+        path = await logins.arrive(code, arrival)
+        self.redirect(path or f"{self.clean}?unbound=1", status=303)
+
+    def _show_unbound(self) -> None:
+        self.page = f"{self.clean}?unbound=1"
         self.set_status(403)
         self.render("scan_login.html", view="unbound", title=self.say("Not bound yet"))
-
-    def retry_url(self, code: str) -> str | None:
-        return None if code in _FINAL else self._retry
 
 
 class Question(PhonePage):
@@ -234,6 +245,7 @@ class Question(PhonePage):
             self._done(question.account_name)
             return
         login = question.login
+        here, there = self.browser.network, login.browser.network
         self.render(
             "scan_login.html",
             view="ask",
@@ -242,6 +254,7 @@ class Question(PhonePage):
             number=login.number,
             asked_at=login.created_at,
             browser=login.browser,
+            elsewhere=bool(here and there) and here != there,
             action=self.request.path,
         )
 
@@ -289,6 +302,7 @@ class NotMe(PhonePage):
             account_name=entered.account_name,
             asked_at=entered.at,
             browser=entered.browser,
+            asked_by=entered.asked if entered.asked != entered.browser else None,
             action=self.request.path,
         )
 

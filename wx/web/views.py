@@ -1,6 +1,5 @@
 """What pages elsewhere follow a program's invite by: its code, how it stands, its live socket."""
 
-import asyncio
 from typing import Any
 
 from wx import secret
@@ -11,7 +10,6 @@ from wx.web import bind
 from wx.web.api import ApiHandler
 from wx.web.live import Live
 
-LINGER_SECONDS = 5  # after its last state, in which the follower's name may still come
 PREFLIGHT_SECONDS = 600
 
 
@@ -90,7 +88,6 @@ class LiveView(Live, ViewHandler):  # type: ignore[misc]  # "key" is the view: n
     """A page elsewhere that waits for the invite. Its socket is closed once the invite is over."""
 
     kind = VIEW
-    _leaving: asyncio.TimerHandle | None = None
 
     def admits(self, origin: str, site: str) -> bool:
         return origin in self._origins
@@ -103,12 +100,6 @@ class LiveView(Live, ViewHandler):  # type: ignore[misc]  # "key" is the view: n
 
     async def frame(self, news: object) -> dict[str, Any]:
         view = news if isinstance(news, View) else await self.services.views.find(self.key)
-        if not view.state.open and self._leaving is None:
-            loop = asyncio.get_running_loop()
-            self._leaving = loop.call_later(LINGER_SECONDS, self.close, 1000, "over")
+        if not view.state.open:
+            self.leave_soon()  # and not at once: the follower's name may still come
         return self.frame_of(view)
-
-    def on_close(self) -> None:
-        if self._leaving:
-            self._leaving.cancel()
-        super().on_close()

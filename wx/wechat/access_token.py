@@ -218,7 +218,7 @@ class AccessTokenKeeper:
         pause = max(0.0, self._last_fetch_at + FETCH_PAUSE_SECONDS - now)
         # Whoever wants it sooner than the next try is due would only use up the day's quota.
         if self._failure and (pause or now < self._refresh_at):
-            raise self._failure
+            raise self._failure.fresh()
         if len(self._fetches) == FETCHES_PER_DAY and now - self._fetches[0] < _DAY:
             raise PlatformError(
                 Remedy.PAUSE,
@@ -253,15 +253,16 @@ class AccessTokenKeeper:
             token = answer.text(reply, "access_token", limit=512, path=self._path)
             lifetime = answer.seconds(reply, "expires_in", path=self._path)
         except (PlatformError, TimeoutError) as error:
-            self._failure = (
+            failure = (
                 error
                 if isinstance(error, PlatformError)
                 else PlatformError(Remedy.RETRY, None, "no answer in time", path=self._path)
             )
+            self._failure = failure.fresh()  # the one that is kept is never raised itself
             pause = RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
             self._failures += 1
             self._refresh_at = self._clock.monotonic() + pause * random.uniform(0.75, 1.25)
-            raise self._failure from None
+            raise failure from None
         failpoint.here("token-before-store")
         self._failure, self._failures = None, 0
         self._token, self._proven = token, False
