@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import FrameLocator, Page, expect
+from playwright.sync_api import FrameLocator, Page, Route, expect
 
 from tests.browser.conftest import Demo, assert_nothing_sticks_out, log_in
 from tests.browser.test_demo import agree
@@ -172,7 +172,7 @@ def signed(route: object) -> None:
     route.fulfill(json=config)  # type: ignore[attr-defined]
 
 
-@pytest.mark.console_may_say("410 (Gone)", "net::ERR_FAILED", "404 (Not Found)")
+@pytest.mark.console_may_say("410 (Gone)", "net::ERR_FAILED", "404 (Not Found)", "409 (Conflict)")
 def test_what_goes_wrong_on_the_way_is_told_and_what_was_sent_stays(
     oauth_demo: Demo, visitor: Visitor, picture: Picture
 ) -> None:
@@ -189,13 +189,19 @@ def test_what_goes_wrong_on_the_way_is_told_and_what_was_sent_stays(
     expect(web.locator("[data-trouble]")).to_be_hidden()
 
     fault(demo, phone, verb="answer", path="/cgi-bin/media/get", errcode=40007)
-    pick(web, "lake", "cat")
+    pick(web, "lake", "cat", "city")
+    expect(trouble).to_contain_text("Pictures not sent: 1 of 3. WeChat has no such picture")
     expect(trouble).to_contain_text("pick it again")
     expect(web.locator("[data-choose]")).to_be_focused()
-    expect(web.locator("[data-gallery] > li")).to_have_count(0)
-    picture(phone, "pictures-gone")
-    pick(web, "lake", "cat")
     expect(web.locator("[data-gallery] > li")).to_have_count(2)
+    expect(web.locator("[data-status]")).to_contain_text("2")
+    picture(phone, "pictures-gone")
+    fault(demo, phone, verb="answer", path="/cgi-bin/media/get", errcode=40007)
+    pick(web, "lake")
+    expect(trouble).to_contain_text("pick it again")
+    expect(trouble).not_to_contain_text("not sent")
+    pick(web, "lake")
+    expect(web.locator("[data-gallery] > li")).to_have_count(3)
     expect(web.locator("[data-trouble]")).to_be_hidden()
 
     phone.route("**/jssdk/upload", lambda route: route.fulfill(status=404))
@@ -206,7 +212,19 @@ def test_what_goes_wrong_on_the_way_is_told_and_what_was_sent_stays(
     pick(web, "city")
     expect(trouble).to_contain_text("is lost")
     phone.unroute_all()
-    expect(web.locator("[data-gallery] > li")).to_have_count(2)
+    expect(web.locator("[data-gallery] > li")).to_have_count(3)
+    posted = []
+    full = {"error": {"code": "no-room", "message": "There is no room."}}
+
+    def refuse(route: Route) -> None:
+        posted.append(route.request.url)
+        route.fulfill(status=409, json=full)
+
+    phone.route("**/web/http/*/pictures", refuse)
+    pick(web, "lake", "cat")
+    expect(trouble).to_have_text("Pictures not sent: 2 of 2. There is no room.")
+    assert len(posted) == 1, "the next one would meet the same"
+    phone.unroute_all()
 
 
 def test_a_ticket_that_died_early_is_noticed_by_the_page(

@@ -108,7 +108,7 @@ def test_by_the_scan_route_the_chat_asks_and_its_notice_signs_the_computer_out(
     phone.goto(f"{demo.phone}/phone/wang/chat")
     picture(phone, "scan-login-chat")
     told = phone.locator("[data-part=chat] .card")
-    expect(told).to_contain_text("ann：扫码登录了 Example")
+    expect(told).to_contain_text("不是你？ann 扫码登录了")
     told.locator("a.details").click()
     expect(web.locator("[data-end]")).to_be_visible()
     picture(phone, "scan-login-not-me")
@@ -178,6 +178,30 @@ def test_two_tabs_share_a_code_and_both_end_up_signed_in(
     for page in (desk, other):
         page.wait_for_url(f"{oauth_demo.site}/bind")
         expect(page.locator("[data-account]")).to_have_text("ann")
+
+
+def test_a_new_code_in_one_tab_is_the_other_s_too(
+    oauth_demo: Demo, visitor: Callable[..., Page]
+) -> None:
+    phone, desk = bind(oauth_demo, visitor), visitor()
+    wait(desk, oauth_demo)
+    other = desk.context.new_page()
+    wait(other, oauth_demo)
+    first = code_of(desk)
+    question(phone, oauth_demo, desk)
+    for page in (desk, other):
+        expect(page.locator("[data-scan]")).to_have_attribute("data-state", "scanned")
+    desk.click("[data-another]")
+    for page in (desk, other):
+        expect(page.locator("[data-scan]")).to_have_attribute("data-state", "waiting")
+        expect(page.locator("[data-qr]")).to_be_visible()
+    assert code_of(desk) != first
+    expect(other.locator("[data-demo-phone]")).to_have_attribute(
+        "href", desk.locator("[data-demo-phone]").get_attribute("href") or ""
+    )
+    question(phone, oauth_demo, other).locator("[data-yes]").click()
+    for page in (desk, other):
+        page.wait_for_url(f"{oauth_demo.site}/bind")
 
 
 def test_without_scripts_and_inside_wechat_there_is_the_form_only(

@@ -4,9 +4,10 @@ import pytest
 
 from wx.errors import Refused
 from wx.protocol.jssdk import sign
-from wx.service.jssdk import URL_CHARACTERS
+from wx.service.jssdk import PER_MINUTE, URL_CHARACTERS
 
 PATH = "/cgi-bin/ticket/getticket"
+HERE = {"address": "127.0.0.1", "near": True}
 
 GOOD = [
     "http://mp.weixin.qq.com?params=value",
@@ -118,7 +119,7 @@ async def test_what_is_no_page_is_not_signed(world, jssdk):
 async def test_pages_of_ours_are_those_under_our_own_address(world, jssdk):
     base = world.base
     for path in ("/", "/pictures", "/pictures?lang=en#x", "/a//b", "/?x=http://evil.example/"):
-        assert await jssdk.own_config(base + path)
+        assert await jssdk.own_config(base + path, **HERE)
     host = base.removeprefix("http://")
     name, _, port = host.partition(":")
     for url in (
@@ -153,8 +154,20 @@ async def test_pages_of_ours_are_those_under_our_own_address(world, jssdk):
         "/pictures",
         "",
     ):
-        error = await refusal(jssdk.own_config(url))
+        error = await refusal(jssdk.own_config(url, **HERE))
         assert (error.status, error.code) == (422, "bad-url"), url
+
+
+@pytest.mark.gen_test
+async def test_one_address_gets_a_bounded_number_in_a_minute(world, jssdk):
+    page = f"{world.base}/pictures"
+    for number in range(PER_MINUTE):
+        assert await jssdk.own_config(page, address=f"2001:db8::{number}", near=False)
+    error = await refusal(jssdk.own_config(page, address="2001:db8::ffff", near=False))
+    assert (error.status, error.code) == (429, "too-many-tries")
+    assert await jssdk.own_config(page, address="2001:db8:0:1::1", near=False)
+    for _ in range(PER_MINUTE + 1):
+        assert await jssdk.own_config(page, **HERE), "which may be everybody behind a proxy"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from wx.errors import Refused, StorageUnavailable
 from wx.model import PictureState
 from wx.service import pictures as module
 from wx.store.picture_files import PictureFiles
+from wx.wechat.media import CONNECTIONS
 
 PATH = "/cgi-bin/media/get"
 
@@ -188,7 +189,7 @@ async def test_nobody_waits_for_ever_and_what_comes_later_is_kept(house, monkeyp
     monkeypatch.setattr(module, "WAIT_SECONDS", 0.1)
     house.world.simulator.faults.delay(PATH, 60)
     media_id = house.medium()
-    assert await house.refusal(media_id) == (503, "busy")
+    assert await house.refusal(media_id) == (503, "late")
     house.world.simulator.faults.release()
     await house.pictures.settled()
     assert (await house.fetch(media_id)).id in house.files()
@@ -212,6 +213,52 @@ async def test_only_so_many_are_on_their_way(house, monkeypatch):
     assert await house.refusal(house.medium()) == (503, "busy")
     house.world.simulator.faults.release()
     await first
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_only_a_few_bodies_are_in_memory_until_they_are_written(house, monkeypatch):
+    """However slow the disk is; and who waited behind others is told so."""
+    monkeypatch.setattr(module, "WAIT_SECONDS", 2)
+    go_on, held = asyncio.Event(), []
+    real = PictureFiles.add
+
+    async def add(self, picture_id, body):
+        held.append(picture_id)
+        await go_on.wait()
+        await real(self, picture_id, body)
+
+    monkeypatch.setattr(PictureFiles, "add", add)
+    wishes = [(house.medium(), "ann" if n % 2 else "bob") for n in range(12)]
+    found = await asyncio.gather(*(house.refusal(*wish) for wish in wishes))
+    assert len(held) == house.calls == CONNECTIONS
+    assert sorted(found) == [(503, "busy")] * (12 - CONNECTIONS) + [(503, "late")] * CONNECTIONS
+    go_on.set()
+    await house.pictures.settled()
+    assert len(house.files()) == 12
+
+
+@pytest.mark.gen_test
+async def test_one_browser_reads_a_few_at_once_and_the_others_wait(house, monkeypatch):
+    monkeypatch.setattr(module, "MOST", 3)
+    go_on, reading = asyncio.Event(), []
+
+    async def read(browser):
+        async with house.pictures.turn(browser):
+            reading.append(browser)
+            await go_on.wait()
+
+    many = [asyncio.create_task(read("one")) for _ in range(module.READERS + 3)]
+    await until(lambda: len(reading) == module.READERS)
+    with pytest.raises(Refused) as caught:
+        await read("one")
+    assert (caught.value.status, caught.value.code) == (429, "too-many-tries")
+    other = asyncio.create_task(read("other"))
+    await until(lambda: "other" in reading)
+    assert reading.count("one") == module.READERS
+    go_on.set()
+    await asyncio.gather(*many, other)
+    assert reading.count("one") == module.READERS + 3
+    await read("one")
 
 
 # --- bounds ---
@@ -346,6 +393,84 @@ async def test_files_of_nobody_and_rows_without_a_file_are_swept(house, caplog):
     assert "1 pictures forgotten whose files are lost" in caplog.text
     await house.pictures.sweep()
     assert list(house.rows()) == [stays.id]
+
+
+@pytest.mark.parametrize("many", [1, 5])
+@pytest.mark.gen_test
+async def test_where_the_folder_is_away_nothing_is_removed(house, caplog, many):
+    for _ in range(many):
+        await house.fetch(house.medium())
+    before, folder = house.files(), Path(house.world.folder) / "data" / "media"
+    away = folder.with_name("away")
+    folder.rename(away)
+    for _ in range(3):
+        await house.pictures.sweep()
+    assert sorted(house.rows()) == before
+    [told] = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert told.levelno == logging.ERROR
+    assert f"{many} of {many} pictures have no file in {folder}" in told.getMessage()
+    assert "forget-lost" in told.getMessage()
+    house.world.clock.advance(module.TELL_SECONDS)
+    await house.pictures.sweep()
+    assert caplog.text.count("have no file in") == 2, "once more in an hour"
+    away.rename(folder)
+    await house.pictures.sweep()
+    assert house.files() == sorted(house.rows()) == before
+
+
+@pytest.mark.gen_test
+async def test_where_another_folder_is_in_its_place_nothing_is_removed(house, caplog):
+    """As where nothing is mounted, and the next picture makes it."""
+    kept = [(await house.fetch(house.medium())).id for _ in range(5)]
+    folder = Path(house.world.folder) / "data" / "media"
+    away = folder.with_name("away")
+    folder.rename(away)
+    new = await house.fetch(house.medium())
+    (folder / ("o" * 22)).write_bytes(b"of nobody")
+    await house.pictures.sweep()
+    assert house.files() == sorted([new.id, "o" * 22])
+    assert sorted(house.rows()) == sorted([*kept, new.id])
+    assert "5 of 6 pictures have no file" in caplog.text
+    (folder / "forget-lost").touch()
+    await house.pictures.sweep()
+    assert house.files() == list(house.rows()) == [new.id], "the operator has said so"
+    assert "5 pictures forgotten whose files are lost" in caplog.text
+
+
+@pytest.mark.parametrize(("lost", "forgotten"), [(4, True), (5, False)])
+@pytest.mark.gen_test
+async def test_a_small_part_is_forgotten_and_a_large_one_is_not(house, caplog, lost, forgotten):
+    kept = await house.fetch(house.medium())
+    folder = Path(house.world.folder) / "data" / "media"
+    for number in range(39):
+        one = f"{number:022}"
+        house.world.rows(
+            "INSERT INTO pictures SELECT ?, app_id, follower_id, ?, origin, state, kind, size,"
+            " attempts, due_at, created_at FROM pictures WHERE id = ?",
+            one,
+            one,
+            kept.id,
+        )
+        if number >= lost:
+            (folder / one).write_bytes(b"x")
+    await house.pictures.sweep()
+    assert len(house.rows()) == (40 - lost if forgotten else 40)
+    assert ("nothing is cleared up" in caplog.text) is not forgotten
+
+
+@pytest.mark.gen_test
+async def test_an_odd_entry_does_not_stop_the_sweep_and_the_log_counts_right(house, caplog):
+    caplog.set_level(logging.INFO)
+    kept = await house.fetch(house.medium())
+    folder = Path(house.world.folder) / "data" / "media"
+    (folder / ("a" * 22)).mkdir()  # no file, and so not ours
+    for name in ("b", "c", "d"):
+        (folder / (name * 22)).write_bytes(b"left")
+    (folder / ("b" * 22 + ".part")).mkdir()  # cannot be removed
+    await house.pictures.sweep()
+    assert house.files() == sorted([kept.id, "a" * 22, "b" * 22 + ".part"])
+    assert "2 files of pictures removed that belonged to nobody" in caplog.text
+    assert "1 files of pictures not removed, they are swept later: Is a directory" in caplog.text
 
 
 @pytest.mark.gen_test
@@ -520,11 +645,12 @@ async def test_it_is_tried_again_with_pauses_and_not_for_ever(chat, caplog):
         assert chat.calls == calls
         chat.world.clock.advance(1)
     await chat.work()
-    assert chat.calls == len(module.RETRY_SECONDS)
+    await chat.work()
+    assert chat.calls == len(module.RETRY_SECONDS) + 1
     [row] = chat.rows().values()
     assert (row["state"], row["due_at"]) == ("failed", None)
     assert caplog.text.count("given up") == 1
-    assert sum(module.RETRY_SECONDS[:-1]) < module.LIFE_SECONDS, "while WeChat still has it"
+    assert 2.4 < sum(module.RETRY_SECONDS) / 86400 < 3, "as long as WeChat surely has it"
     chat.world.clock.advance(module.LIFE_SECONDS)
     await chat.pictures.sweep()
     assert chat.rows() == {}
@@ -551,6 +677,39 @@ async def test_a_used_up_quota_is_waited_for(chat):
     chat.world.clock.advance(1)
     await chat.work()
     assert len(chat.files()) == 1
+
+
+@pytest.mark.parametrize("hours", [70, 72])
+@pytest.mark.gen_test(timeout=30)
+async def test_a_used_up_quota_takes_no_tries_and_ends_with_the_picture_s_life(chat, caplog, hours):
+    caplog.set_level(logging.INFO)
+    chat.world.simulator.faults.answer(PATH, errcode=45009, times=None)
+    await send(chat, chat.medium())
+    for _ in range(hours):
+        await chat.work()
+        [row] = chat.rows().values()
+        assert (row["state"], row["attempts"]) == ("wanted", 0)
+        chat.world.clock.advance(module.PAUSED_SECONDS)
+    assert module.LIFE_SECONDS == 72 * 3600
+    if hours < 72:
+        chat.world.simulator.faults.clear()
+    await chat.work()
+    [row] = chat.rows().values()
+    assert row["state"] == ("kept" if hours < 72 else "failed")
+    assert caplog.text.count("given up") == (hours == 72)
+
+
+@pytest.mark.gen_test
+async def test_one_that_finds_others_ahead_is_tried_again(chat, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "FLIGHTS", 0)
+        await send(chat, chat.medium())
+        await chat.work()
+        [row] = chat.rows().values()
+        assert (row["state"], row["attempts"], chat.calls) == ("wanted", 1, 0)
+    chat.world.clock.advance(module.RETRY_SECONDS[0])
+    await chat.work()
+    assert [row["state"] for row in chat.rows().values()] == ["kept"]
 
 
 @pytest.mark.gen_test
@@ -590,6 +749,32 @@ async def test_no_more_room_ends_it_with_a_line_in_the_log(chat, caplog):
     assert sorted(row["state"] for row in chat.rows().values()) == ["failed", "kept"]
     assert "given up: 409 no-room" in caplog.text
     assert len(chat.files()) == 1
+
+
+@pytest.mark.gen_test
+async def test_where_there_is_no_room_the_platform_is_not_asked_for_the_chat_either(chat):
+    await chat.world.open_webhook(keep_media="true", media_megabytes="1")
+    await chat.fetch(chat.medium(png(padding=module.MEGABYTE - len(png()))), "bob")
+    calls = chat.calls
+    await send(chat, chat.medium())
+    await chat.work()
+    assert sorted(row["state"] for row in chat.rows().values()) == ["failed", "kept"]
+    assert chat.calls == calls
+
+
+@pytest.mark.gen_test
+async def test_what_has_no_room_is_not_even_written(chat, monkeypatch):
+    await chat.world.open_webhook(keep_media="true", media_megabytes="1")
+    written = []
+
+    async def add(self, picture_id, body):
+        written.append(picture_id)
+
+    monkeypatch.setattr(PictureFiles, "add", add)
+    await send(chat, chat.medium(png(padding=module.MEGABYTE)))
+    await chat.work()
+    assert [row["state"] for row in chat.rows().values()] == ["failed"]
+    assert written == []
 
 
 @pytest.mark.gen_test

@@ -246,6 +246,34 @@ async def test_a_device_cookie_counts_for_its_own_account_and_unchanged_only(wor
 
 
 @pytest.mark.gen_test(timeout=20)
+async def test_a_new_password_ends_what_old_devices_are_known_by(world: World) -> None:
+    old = (await world.signed_in()).cookies["device"]
+    attack(world)
+    assert await sign_in(world, device=old) == "in"
+    changed = "another long secret 9"
+    await world.server.services.accounts.change_password("ann", changed)
+    attack(world)
+    assert await sign_in(world, changed, device=old) == "too-many-tries"
+    world.clock.advance(3600)
+    desktop = world.desktop()
+    assert (await desktop.log_in(password=changed)).code == 303
+    attack(world)
+    assert await sign_in(world, changed, device=desktop.cookies["device"]) == "in"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_is_let_in_without_a_password_is_no_known_device(world: World) -> None:
+    sessions, now = world.server.services.sessions, world.clock.now()
+    account = (await world.server.services.accounts.list_all())[0]
+    by_wechat = await world.server.services.sessions._database.write(
+        lambda conn: sessions.start(conn, account.id, FAR, previous="", now=now)
+    )
+    assert by_wechat and await sessions.find(by_wechat.cookie) and by_wechat.device == ""
+    by_password = await sessions.sign_in("ann", PASSWORD, address="198.51.100.7", browser=FAR)
+    assert by_password.device
+
+
+@pytest.mark.gen_test(timeout=20)
 async def test_a_password_under_old_parameters_is_hashed_anew_at_sign_in(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,10 +283,11 @@ async def test_a_password_under_old_parameters_is_hashed_anew_at_sign_in(
     world.rows("UPDATE accounts SET password = ? WHERE name = 'ann'", kept)
     assert await sign_in(world, "wrong") == "wrong-password"
     assert world.rows("SELECT password FROM accounts WHERE name = 'ann'")[0][0] == kept
-    assert await sign_in(world) == "in"
+    device = (await world.signed_in()).cookies["device"]
     renewed = world.rows("SELECT password FROM accounts WHERE name = 'ann'")[0][0]
     assert "t=2" in renewed
-    assert await sign_in(world) == "in"
+    attack(world)
+    assert await sign_in(world, device=device) == "in", "known by how it is kept now"
 
 
 @pytest.mark.gen_test(timeout=20)

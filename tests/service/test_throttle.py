@@ -186,3 +186,16 @@ def test_names_without_end_do_not_fill_the_memory(
         clock.advance(1)
         attempt(guard, name=f"name{number}", address=f"10.0.{number // 250}.{number % 250}")
     assert len(guard._records) <= 50
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:7:ff00::1", "2001:db8:7::/48"),
+        ("", ""),
+        ("a socket", "a socket"),
+    ],
+)
+def test_a_neighbourhood_is_what_one_party_may_own_whole(address: str, network: str) -> None:
+    assert throttle.neighbourhood(address) == network

@@ -288,12 +288,14 @@ async def test_another_code_at_the_same_time_waits_for_what_the_first_comes_to(
     assert [getattr(one, "code", "") for one in found[1:]] == ["unproved"] * 3
     assert (world.simulator.calls[EXCHANGE], then.times) == (1, 1)
     snapshot = replace(arrival(world), code=code_of(world, snapshot=True))
-    both = (snapshot, replace(snapshot, code=code_of(world)))
-    first, second = await asyncio.gather(
-        *(door(world).arrive(one, openid) for one in both), return_exceptions=True
+    codes = (snapshot.code, code_of(world), code_of(world, "li"))
+    first, second, third = await asyncio.gather(
+        *(door(world).arrive(replace(snapshot, code=code), openid) for code in codes),
+        return_exceptions=True,
     )
     assert isinstance(first, Refused) and first.code == "snapshot"
     assert second == openid_of(world)
+    assert isinstance(third, Refused) and third.code == "unproved"
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -317,6 +319,20 @@ async def test_what_was_answered_is_forgotten_and_that_it_was_is_not(world: Worl
     await door(world).forget()
     assert not door(world)._used
     assert await refused(world, came, then) == (403, "unproved"), "its way took too long"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_state_that_came_again_keeps_no_older_answer_in_mind(world: World) -> None:
+    first, second = arrival(world), arrival(world)
+    snapshot = replace(first, code=code_of(world, snapshot=True))
+    await refused(world, snapshot)
+    world.clock.advance(100)
+    await door(world).arrive(second, openid)
+    world.clock.advance(100)
+    await door(world).arrive(first, openid)
+    world.clock.advance(200)
+    await door(world).forget()
+    assert len(door(world)._known) == 1 and len(door(world)._used) == 1
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -495,7 +511,7 @@ async def test_a_customer_s_many_networks_are_one_and_nobody_has_more_than_all(
             said.append(refusal.value.code)
         return said
 
-    mine = [f"2001:db8:7:{number}::/64" for number in range(5)]
+    mine = [f"2001:db8:7:{number}00::/64" for number in range(5)]
     theirs = [f"2001:db8:{number}::/64" for number in range(8, 12)]
     expired, many = "code-expired", "too-many-tries"
     assert await codes(mine[0], mine[0], mine[0]) == [expired, expired, many]
@@ -507,6 +523,11 @@ async def test_a_customer_s_many_networks_are_one_and_nobody_has_more_than_all(
     world.clock.advance(7)
     assert await visits.arrive(one, openid), "as soon as there is room"
     assert await codes("192.0.2.4", "192.0.2.5") == [expired, many], "what succeeds is given back"
+    world.clock.advance(60)
+    assert await codes(mine[0], mine[0], mine[1], mine[1]) == [expired] * 4
+    assert await codes(mine[3], mine[3]) == [many, many]
+    world.clock.advance(15)
+    assert await codes(mine[3]) == [expired], "what was refused has taken nothing of its own share"
 
 
 @pytest.mark.gen_test(timeout=20)

@@ -117,12 +117,16 @@ async def test_a_removed_one_is_gone_and_may_be_removed_again(files):
 
 @pytest.mark.gen_test
 async def test_all_are_listed_also_unfinished_ones_and_nothing_foreign(files, tmp_path):
+    assert await files.list_all() is None, "there is no folder yet"
+    (tmp_path / "media").mkdir()
     assert await files.list_all() == set()
     await files.add(ONE, b"1")
     folder = tmp_path / "media"
     (folder / f"{TWO}.part").write_bytes(b"half")
     (folder / "README").write_text("not ours")
     (folder / f".{ONE}").write_text("not ours")
+    (folder / ("d" * 22)).mkdir()
+    (folder / ("l" * 22)).symlink_to(folder / "README")
     assert await files.list_all() == {ONE, TWO}
     await files.remove([TWO])
     assert await files.list_all() == {ONE}
@@ -133,6 +137,38 @@ async def test_all_are_listed_also_unfinished_ones_and_nothing_foreign(files, tm
 async def test_those_without_a_file_are_told(files):
     await files.add(ONE, b"1")
     assert await files.missing([ONE, TWO]) == [TWO]
+
+
+@pytest.mark.gen_test
+async def test_what_is_no_file_is_no_picture(files, tmp_path):
+    (tmp_path / "media" / ONE).mkdir(parents=True)
+    (tmp_path / "media" / TWO).symlink_to(tmp_path)
+    assert await files.missing([ONE, TWO]) == [ONE, TWO]
+
+
+@pytest.mark.gen_test
+async def test_a_folder_that_is_none_tells_nothing_of_what_is_missing(files, tmp_path):
+    (tmp_path / "media").write_text("no folder")
+    for act in (files.missing([ONE]), files.list_all(), files.given_up()):
+        with pytest.raises(StorageUnavailable):
+            await act
+
+
+@pytest.mark.gen_test
+async def test_one_that_cannot_be_removed_does_not_keep_the_others(files, tmp_path):
+    await files.add(TWO, b"2")
+    (tmp_path / "media" / ONE).mkdir()
+    assert await files.remove([ONE, TWO]) == {ONE: "Is a directory"}
+    assert await files.list_all() == set()
+
+
+@pytest.mark.gen_test
+async def test_the_operator_s_word_is_heard_once(files, tmp_path):
+    assert not await files.given_up()
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / module.GIVEN_UP).touch()
+    assert await files.given_up()
+    assert not await files.given_up()
 
 
 @pytest.mark.parametrize("name", ["", "a", "../" + "a" * 19, "a" * 21 + "/", "a" * 23, "." * 22])

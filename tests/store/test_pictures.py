@@ -87,6 +87,16 @@ def test_what_is_due_is_claimed_the_longest_due_first_and_counted(conn):
     assert pictures.is_due(conn, "wx-other", now=NOW)
 
 
+def test_one_that_is_put_off_was_not_tried(conn):
+    add(conn, "a", due_at=NOW)
+    pictures.put_off(conn, "a", NOW + 5)
+    assert pictures.find(conn, "a").due_at == NOW, "and what nobody claimed is not put off"
+    assert pictures.claim_due(conn, APP, now=NOW, limit=1)
+    pictures.put_off(conn, "a", NOW + 9)
+    found = pictures.find(conn, "a")
+    assert (found.attempts, found.due_at) == (0, NOW + 9)
+
+
 def test_what_never_came_is_forgotten_and_what_is_kept_stays(conn):
     for picture_id in ("wanted", "failed", "kept"):
         add(conn, picture_id, due_at=NOW)

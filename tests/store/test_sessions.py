@@ -24,6 +24,8 @@ def test_a_session_is_found_with_its_account(conn, ann):
     assert find(conn, TWO) is None
     row = conn.execute("SELECT network, browser FROM sessions").fetchone()
     assert tuple(row) == ("10.0.0.0/24", "Firefox")
+    assert sessions.find_browser(conn, ONE) == Browser("10.0.0.0/24", "Firefox")
+    assert sessions.find_browser(conn, TWO) == Browser()
 
 
 def test_a_session_needs_an_account(conn):

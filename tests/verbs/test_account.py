@@ -33,6 +33,9 @@ async def test_accounts_are_made_listed_and_changed_before_the_first_start(tmp_p
         tmp_path, "passwd", "ann", "--password-stdin", given=b"another long secret 9"
     )
     assert changed.code == 0
+    ended, entering = changed.out.splitlines()
+    assert ended == "password of ann changed; all its sessions have ended"
+    assert "the bound WeChat, if any, can still enter" in entering
     assert (tmp_path / "data").stat().st_mode & 0o077 == 0
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.service.test_jssdk import BAD
 from wx.protocol.jssdk import sign
+from wx.service.jssdk import PER_MINUTE
 from wx.simulator.jssdk import JsError
 
 URL = "https://team.example/page?a=%20b#c"
@@ -93,8 +94,9 @@ async def test_a_page_of_ours_gets_one_for_itself(world):
 
 @pytest.mark.gen_test
 async def test_a_page_whose_signature_is_refused_gets_one_that_is_not(world):
+    await world.bound("ann", "wang")
     phone = world.simulator.phone("wang")
-    page = await phone.open(f"{world.base}/login")
+    page = await phone.open(f"{world.base}/enter")  # and is signed in
     asked = f"/js-config?url={quote(page.url, safe='')}"
     await phone.configure(page, (await phone.browser.fetch(page, asked)).json())
     world.simulator.faults.kill_js_tickets()
@@ -103,13 +105,25 @@ async def test_a_page_whose_signature_is_refused_gets_one_that_is_not(world):
         await phone.configure(page, (await phone.browser.fetch(page, asked)).json())
     await phone.configure(page, (await phone.browser.fetch(page, f"{asked}&again=1")).json())
     assert world.simulator.calls[TICKETS] == 2
-    # Other sites' pages cannot make the server fetch.
+    # Neither strangers nor other sites' pages can make the server fetch.
     world.clock.advance(600)
+    assert (await world.look(f"{asked}&again=1")).code == 200
     answer = await own(world, f"{world.base}/&again=1", Sec_Fetch_Site="cross-site")
     assert answer.code == 403
     assert (await own(world, "https://evil.example/")).code == 422
     assert world.simulator.calls[TICKETS] == 2
     assert (await world.look(f"{asked}&again=2")).code == 400
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_one_address_asks_a_bounded_number_of_times(world):
+    await world.reconfigure(trusted_proxies="127.0.0.1")
+    url = f"{world.base}/pictures"
+    for _ in range(PER_MINUTE):
+        assert (await own(world, url, X_Forwarded_For="203.0.113.5")).code == 200
+    response = await own(world, url, X_Forwarded_For="203.0.113.5")
+    assert response.code == 429 and "Retry-After" in response.headers
+    assert (await own(world, url, X_Forwarded_For="203.0.113.6")).code == 200
 
 
 @pytest.mark.gen_test(timeout=30)

@@ -276,3 +276,47 @@ async def test_a_form_with_an_old_token_signs_nobody_in_and_is_shown_again(world
     assert token
     again = await desktop.post("/login", token=token[1], username="bob", password=PASSWORD)
     assert again.code == 303
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_note_of_an_unbinding_shows_for_its_own_word_and_holds_nothing_else(
+    world: World,
+) -> None:
+    desktop = world.desktop()
+    note = "Unbound, and logged out: this browser was logged in by that WeChat."
+    plain = (await desktop.fetch("/login")).body.decode()
+    assert note not in plain and "data-done" not in plain
+    for language, sentence in (("en", note), ("zh-CN", "已解除绑定并退出登录")):
+        page = await world.desktop(language=language).fetch(
+            "/login?done=removed&name=mallory&said=%3Cb%3Emallory"
+        )
+        assert page.code == 200 and sentence in page.body.decode()
+        assert b"mallory" not in page.body
+    said = (await desktop.fetch("/login?done=removed")).body.decode()
+    marks = r'name="_xsrf" value="[^"]*"|<p class="note good" role="status"[^>]*>[^<]*</p>\s*'
+    left = [" ".join(re.sub(marks, "", page).split()) for page in (said, plain)]
+    assert left[0] == left[1], "nothing else of it is shown"
+    for word in ("Removed", "removed.", "test", "%3Cb%3E", "removed&done=removed", "removed%0a"):
+        answer = await desktop.fetch(f"/login?done={word}")
+        assert answer.code == 400 and note not in answer.body.decode(), word
+    wrong = await desktop.post("/login?done=removed", username="ann", password="wrong")
+    assert note not in wrong.body.decode(), "nor above what was wrong with a form"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_who_unbinds_the_wechat_that_let_them_in_is_logged_out_and_told(
+    world: World,
+) -> None:
+    await world.bound()
+    phone = world.simulator.phone("wang")
+    phone.browser.language = "en"
+    page = await phone.open(f"{world.base}/enter")
+    form = next(n for n, form in enumerate(page.forms) if form.action == "/bind/remove")
+    done = await phone.submit(page, form)
+    assert done.url == f"{world.base}/login?done=removed"
+    assert "this browser was logged in by that WeChat" in done.text
+    assert phone.browser.jar.get(world.base, "session") is None
+    desktop = await world.bound()
+    answer = await desktop.post("/bind/remove")
+    assert (answer.code, answer.headers["Location"]) == (303, "/bind?done=removed")
+    assert (await desktop.fetch("/bind")).code == 200, "who knew the password stays"

@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 from tornado.httpclient import HTTPResponse
@@ -76,6 +76,16 @@ async def step(phone: Phone, url: str, *, method: str = "GET", **headers: str) -
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     answer, _ = await phone.browser.request(method, url, body=None, headers=sent)
     return answer
+
+
+async def landed(phone: Phone, url: str) -> HTTPResponse:
+    """The page that says what was wrong with what was brought back: at an address without it."""
+    back = await step(phone, url)
+    there = back.headers.get("Location", "")
+    path, _, query = there.partition("?")
+    assert back.code == 303 and path == urlsplit(url).path, (back.code, there)
+    assert query in {f"problem={name}" for name in notice._PROBLEMS}
+    return await step(phone, urljoin(url, there))
 
 
 def refusal(answer: HTTPResponse | Page, path: str, *, again: bool = True) -> str:
@@ -339,6 +349,7 @@ async def test_a_link_that_was_passed_on_shows_nothing_to_anybody_else(world: Wo
     page = await read(world, path, person="li")
     assert page.status == 403
     assert "This notice is for somebody else." in refusal(page, path, again=False)
+    assert page.url == f"{world.base}{path}?problem=not-yours"
     [his] = await world.server.services.outbox.put(["bob"], Draft(text="for bob"), origin="send")
     assert "for bob" in (await read(world, await page_of(world, his.id), person="li")).text
     page = await read(world, path, person="li", language="zh-CN")

@@ -1,13 +1,18 @@
 """The page of pictures, and the pictures themselves, over HTTP."""
 
+import asyncio
 import json
+import logging
 import re
+import socket
 
 import pytest
 
 from tests.vectors.pictures import NONE, POLYGLOT, gif, jpeg, png
 from wx.service import pictures as service
+from wx.service.pictures import Opened
 from wx.web import pictures as web
+from wx.wechat import transport
 
 PATH = "/cgi-bin/media/get"
 WECHAT = "Mozilla/5.0 (iPhone) AppleWebKit/605 MicroMessenger/8.0.49"
@@ -71,7 +76,8 @@ async def test_a_picture_is_shown_as_what_its_bytes_are_and_nothing_in_it_runs(
     assert headers.get_list("X-Content-Type-Options") == ["nosniff"]
     assert headers.get_list("Content-Security-Policy") == ["default-src 'none'; sandbox"]
     assert headers.get_list("Content-Disposition") == [f'inline; filename="{name}"']
-    assert headers.get_list("Cache-Control") == ["no-store"]
+    assert headers.get_list("Cache-Control") == ["private, max-age=3600, immutable"]
+    assert headers.get_list("Vary") == ["Cookie"]
     assert headers.get_list("Cross-Origin-Resource-Policy") == ["same-origin"]
 
 
@@ -86,6 +92,7 @@ async def test_others_do_not_see_or_remove_it(world, pictures):
     ):
         assert response.code == 404
         assert png() not in response.body
+        assert response.headers["Cache-Control"] == "no-store"
     stranger = await world.desktop().fetch(said["url"])
     assert (stranger.code, stranger.headers["Location"]) == (303, "/login")
     ann = await world.signed_in("ann")
@@ -134,6 +141,62 @@ async def test_refusals_are_told_in_json_and_in_the_reader_s_language(world, pic
     world.simulator.faults.answer(PATH, errcode=-1)
     response = await pictures.post("/pictures", media_id="m")
     assert response.code == 503 and "Retry-After" in response.headers
+
+
+@pytest.mark.gen_test
+async def test_a_picture_as_large_as_a_phone_s_comes_whole(world, pictures):
+    body = jpeg(4000, 3000, padding=84)
+    assert len(body) > 5_000_000
+    status, said = await add(pictures, medium(world, body))
+    assert status == 201
+    assert (await pictures.fetch(said["url"])).body == body
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_picture_may_take_longer_than_an_ordinary_answer(world, pictures, monkeypatch):
+    await add(pictures, medium(world))  # with an access token had
+    monkeypatch.setattr(transport, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "DEADLINE_SECONDS", 0.2)
+    world.simulator.faults.delay(PATH, 1)
+    assert (await add(pictures, medium(world)))[0] == 201
+
+
+@pytest.mark.gen_test(timeout=30)
+async def test_a_browser_that_does_not_read_holds_no_file(world, pictures, monkeypatch, caplog):
+    _, said = await add(pictures, medium(world, png(padding=9_000_000)))
+    monkeypatch.setattr(web, "READ_SECONDS", 0.2)
+    taken, closed = [], []
+    real = Opened.close
+    monkeypatch.setattr(Opened, "chunks", lambda self: (taken.append(1), self._file.chunks())[1])
+    monkeypatch.setattr(Opened, "close", lambda self: (closed.append(1), real(self)))
+    idle = socket.socket()
+    idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    idle.connect(("127.0.0.1", world.server.port))
+    cookies = "; ".join(f"{name}={value}" for name, value in pictures.cookies.items())
+    head = f"GET {said['url']} HTTP/1.1\r\nHost: 127.0.0.1:{world.server.port}\r\n"
+    idle.sendall(f"{head}Cookie: {cookies}\r\n\r\n".encode())
+    while not closed:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+    assert taken
+    assert world.server.services.pictures._desks == {}
+    got = await asyncio.to_thread(read_all, idle)
+    assert b"200 OK" in got and len(got) < 9_000_000, "it was cut off, and can tell"
+    assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []
+
+
+def read_all(connection):
+    """What comes until the other side has closed."""
+    with connection:
+        pieces = []
+        while True:
+            try:
+                piece = connection.recv(65536)
+            except ConnectionResetError:
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 @pytest.mark.gen_test

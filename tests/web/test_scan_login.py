@@ -3,14 +3,18 @@
 import asyncio
 import json
 import re
+from urllib.parse import quote
 
 import pytest
-from tornado.httpclient import HTTPClientError
+from tornado.httpclient import HTTPClientError, HTTPResponse
 
 from tests.service import scanning
+from tests.web.test_live import left
 from tests.web.test_login import FORM, cookies, stripped
 from tests.world import PASSWORD, Desktop, World
+from wx.service import scan_login
 from wx.service.hub import PER_KEY
+from wx.web import live
 
 WECHAT = {"User-Agent": "Mozilla/5.0 (Linux; Android 14) MicroMessenger/8.0.50"}
 ID, SECRET = "a" * 22, "b" * 43
@@ -103,7 +107,7 @@ async def test_too_many_codes_are_refused_as_json_that_says_when(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desktop = await desk(world)
-    monkeypatch.setattr("wx.service.scan_login.KEPT", 0)
+    monkeypatch.setattr("wx.service.scan_login.OPEN", 0)
     answer = await desktop.post("/login/codes", json_answer=True)
     assert answer.code == 503 and int(answer.headers["Retry-After"]) > 1
     assert json.loads(answer.body)["error"]["code"] == "too-many-codes"
@@ -218,7 +222,84 @@ async def test_a_code_that_is_forgotten_ends_the_socket(world: World) -> None:
     world.rows("DELETE FROM scan_logins")
     world.server.services.hub.publish(f"scan login {made['id']}")
     assert await socket.frame() is None
-    assert socket.connection.close_code == 4401
+    assert socket.connection.close_code == 1000
+
+
+@pytest.mark.gen_test(timeout=20)
+@pytest.mark.parametrize("end", ["entered", "refused", "expired"])
+async def test_after_a_last_state_the_socket_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(live, "LINGER_SECONDS", 0.2)
+    desktop = await desk(world)
+    made = await scanning.code(desktop)
+    socket = await scanning.live(desktop, made)
+    if end == "expired":
+        world.clock.advance(120)
+        await world.server.services.scan_logins.expire()
+    else:
+        question = await scanning.scan(world, made)
+        await scanning.say(world, question, "no" if end == "refused" else "yes")
+    if end == "entered":
+        await scanning.enter(desktop, made)
+    await socket.until(end)
+    while await socket.frame():
+        pass
+    assert socket.connection.close_code == 1000
+    await left(world, 0)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_strangers_sockets_leave_room_for_those_who_are_signed_in(world: World) -> None:
+    await desk(world)
+    await world.reconfigure(trusted_proxies="127.0.0.1", live_sockets="4")
+    for number in range(2):
+        desktop = world.desktop()
+        desktop.headers |= {"X-Forwarded-For": f"192.0.{number}.1"}
+        made = await scanning.code(desktop)
+        await (await scanning.live(desktop, made)).frame()
+    assert await refused(desktop, made) == 503
+    bob = await world.signed_in("bob")
+    assert await (await bob.live(await bob.invite())).frame()
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_cookie_is_another_for_each_code_and_ends_with_it(world: World) -> None:
+    desktop = await desk(world)
+    seen = []
+    for fresh in ("0", "0", "1"):
+        answer = await desktop.post("/login/codes", json_answer=True, fresh=fresh)
+        cookie = cookies(answer)["desk"]
+        assert cookie["max-age"] == "180"
+        seen.append(cookie.value)
+    assert seen[0] == seen[1] != seen[2]
+    kiosk = world.desktop()
+    kiosk.cookies["desk"] = planted = "p" * 43
+    await scanning.code(kiosk)
+    assert kiosk.cookies["desk"] != planted
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_cookie_that_was_seen_once_is_no_way_to_a_later_code(world: World) -> None:
+    kiosk = await desk(world)
+    await scanning.code(kiosk)
+    thief = world.desktop()
+    thief.cookies["desk"] = kiosk.cookies["desk"]
+    world.clock.advance(125)
+    await world.server.services.scan_logins.expire()
+    made = await scanning.confirmed(world, kiosk)  # somebody else, at the same computer
+    assert (await scanning.code(thief))["id"] != made["id"]
+    assert (await scanning.enter(thief, made)).code == 404
+    assert (await scanning.enter(kiosk, made)).code == 303
+
+
+async def followed(phone: Desktop, address: str) -> HTTPResponse:
+    """The page that an address with a code or a state in it leads to: never one of its own."""
+    back = await phone.fetch(address)
+    assert back.code == 303, back.body
+    to = back.headers["Location"]
+    assert "code=" not in to and "state=" not in to and to.startswith("/s/")
+    return await phone.fetch(to)
 
 
 async def _frame(desktop: Desktop, made: dict[str, str]) -> object:
@@ -251,13 +332,13 @@ async def test_in_wechat_the_link_leads_to_the_platform_silently_and_once(world:
     assert ahead.code == 403 and "Location" not in ahead.headers
     away = await phone.fetch(link)
     assert away.code == 302 and "scope=snsapi_base" in away.headers["Location"]
-    for query in ("code=x", f"code=x&state={SECRET}", f"state={SECRET}", "code=&state="):
-        back = await phone.fetch(f"{link}?{query}")
+    for query in ("code=x", f"code=x&state={SECRET}", f"state={SECRET}", "code=&state=", "code=é"):
+        back = await followed(phone, f"{link}?{quote(query, safe='=&')}")
         assert back.code in (400, 403) and "Location" not in back.headers, query
     phone.cookies.clear()
     state = re.search(r"state=(\w+)", away.headers["Location"])
     assert state
-    lost = await phone.fetch(f"{link}?code=x&state={state[1]}")
+    lost = await followed(phone, f"{link}?code=x&state={state[1]}")
     assert lost.code == 403 and b"data-retry" in lost.body
     assert await scanning.state(desktop, made) == "waiting"
 
@@ -271,8 +352,48 @@ async def test_a_state_of_another_code_or_another_page_proves_nothing(world: Wor
     away = await phone.fetch(scanning.link(world, other))
     state = re.search(r"state=(\w+)", away.headers["Location"])
     assert state
-    back = await phone.fetch(f"{scanning.link(world, made)}?code=x&state={state[1]}")
+    back = await followed(phone, f"{scanning.link(world, made)}?code=x&state={state[1]}")
     assert back.code == 403 and b"keeps no cookies" in back.body
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_no_page_is_shown_where_a_code_and_a_state_stand_in_the_address(
+    world: World,
+) -> None:
+    desktop = await desk(world)
+    made = await scanning.code(desktop)
+    link = scanning.link(world, made)
+    unbound = await scanning.scan(world, made, "li")
+    assert (unbound.status, unbound.url) == (403, f"{link}?unbound=1")
+    english = await world.simulator.phone("li").open(f"{unbound.url}&lang=en")
+    assert english.status == 403 and "Not bound yet" in english.text
+    await scanning.scan(world, made)
+    await world.bound("bob", "li")
+    late = await scanning.scan(world, made, "li")
+    assert (late.status, late.url) == (409, f"{link}?problem=scanned-by-another")
+    world.simulator.faults.answer("/sns/oauth2/access_token", body='{"errcode": -1}')
+    failed = await scanning.scan(world, made)
+    assert (failed.status, failed.url) == (503, f"{link}?problem=unavailable")
+    assert "data-retry" in failed.text
+    elsewhere = await desktop.fetch(f"{link}?code=x&state={SECRET}")
+    assert (elsewhere.code, world.base + elsewhere.headers["Location"]) == (303, link)
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_a_problem_is_one_of_ours_and_nothing_else_of_the_address_is_shown(
+    world: World,
+) -> None:
+    await desk(world)
+    phone = world.desktop()
+    phone.headers |= WECHAT
+    path = f"/s/{SECRET}"
+    for name in scan_login.REFUSALS:
+        said = await phone.fetch(f"{path}?problem={name}")
+        assert said.code == scan_login.REFUSALS[name][0]
+        assert scan_login.REFUSALS[name][1].encode() in said.body
+    for query in ("problem=evil-words", "problem=used&problem=used", "unbound=evil-words"):
+        said = await phone.fetch(f"{path}?{query}")
+        assert said.code == 400 and b"evil" not in said.body
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -290,6 +411,7 @@ async def test_the_question_names_everything_and_its_answers_need_a_word(world: 
     ):
         assert words in english.text
     assert "网络地址" in page.text
+    assert "data-elsewhere" not in page.text, "both are this machine"
     assert (await phone.browser.open(page.url)).status == 200
     path = page.url.removeprefix(world.base)
     phone_like = world.desktop()
@@ -297,6 +419,42 @@ async def test_the_question_names_everything_and_its_answers_need_a_word(world: 
     assert (await phone_like.post(path, answer="maybe")).code == 400
     assert (await desktop.fetch(path, method="POST", body="answer=yes", headers=FORM)).code == 403
     assert await scanning.state(desktop, made) == "scanned"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_question_says_what_is_not_known_and_that_the_computer_is_elsewhere(
+    world: World,
+) -> None:
+    await desk(world)
+    await world.reconfigure(trusted_proxies="127.0.0.1")
+    odd = world.desktop()
+    odd.headers |= {"User-Agent": "x", "X-Forwarded-For": "203.0.113.9"}
+    page = await scanning.scan(world, await scanning.code(odd))
+    english = await world.simulator.phone("wang").open(page.url + "?lang=en")
+    assert "<dd data-browser>unknown browser</dd>" in english.text
+    assert "<dd data-network>203.0.113.0/24</dd>" in english.text
+    assert "in another network than this phone" in english.text
+    world.rows("UPDATE scan_logins SET network = ''")
+    english = await world.simulator.phone("wang").open(page.url)
+    assert "<dd data-network>unknown address</dd>" in english.text
+    assert "data-elsewhere" not in english.text, "nobody knows"
+
+
+@pytest.mark.gen_test(timeout=20)
+async def test_the_page_that_takes_it_back_names_what_went_in_and_what_had_asked(
+    world: World,
+) -> None:
+    desktop = await desk(world)
+    made = await scanning.confirmed(world, desktop)
+    desktop.headers |= {"User-Agent": "Mozilla/5.0 (Windows NT 10.0) Firefox/130.0"}
+    await scanning.enter(desktop, made)
+    phone = world.simulator.phone("wang")
+    page = await phone.open(world.base + await scanning.not_me(world) + "?lang=en")
+    assert "<dd data-browser>Firefox, Windows</dd>" in page.text
+    assert "<dd data-asked-by>Chrome, Linux, 127.0.0.0/24</dd>" in page.text
+    await scanning.signed_in(world, world.desktop())
+    page = await phone.open(world.base + await scanning.not_me(world))
+    assert "data-asked-by" not in page.text
 
 
 @pytest.mark.gen_test(timeout=20)
@@ -337,8 +495,9 @@ async def test_entering_sets_the_cookies_of_a_sign_in_and_leads_to_the_wished_pa
     answer = await scanning.enter(desktop, made, to="bind")
     assert (answer.code, answer.headers["Location"]) == (303, "/bind")
     jar = cookies(answer)
-    for name in ("session", "device"):
-        assert jar[name].value and jar[name]["httponly"] and jar[name]["samesite"] == "Lax"
+    assert jar["session"].value and jar["session"]["httponly"]
+    assert jar["session"]["samesite"] == "Lax"
+    assert "device" not in jar, "nobody typed a password here"
     for name in ("xsrf", "desk"):
         assert jar[name].value in ("", '""'), name
     assert (await desktop.post("/bind/test", token=token)).code == 403, "a new XSRF token"

@@ -491,6 +491,20 @@ async def test_without_one_a_failure_comes_out_and_the_next_try_waits(simulator,
 
 
 @pytest.mark.gen_test
+async def test_each_caller_gets_an_error_of_its_own(simulator, keeper):
+    """One that is kept would gather the frames of all who get it."""
+    simulator.faults.answer(STABLE, errcode=40125, times=None)
+    found = []
+    for _ in range(4):
+        with pytest.raises(PlatformError) as caught:
+            await keeper.get()
+        found.append(caught.value)
+    assert len({id(error) for error in found}) == 4
+    assert len({(str(error), error.remedy, error.unsent) for error in found}) == 1
+    assert simulator.calls[STABLE] == 1
+
+
+@pytest.mark.gen_test
 async def test_a_failure_that_is_over_is_forgotten(simulator, keeper, clock, monkeypatch):
     simulator.faults.answer(STABLE, errcode=-1, times=3)
     for _ in range(3):

@@ -173,6 +173,23 @@ async def test_what_will_not_change_soon_is_not_asked_again_soon(
 
 
 @pytest.mark.gen_test
+async def test_a_failure_is_told_once_for_each_fetch_and_each_caller_gets_its_own_error(
+    simulator, tickets, caplog
+):
+    simulator.faults.answer(PATH, errcode=48001, times=None)
+    found = await asyncio.gather(*(tickets.get() for _ in range(5)), return_exceptions=True)
+    assert {error.errcode for error in found} == {48001}
+    later = []
+    for _ in range(5):
+        with pytest.raises(PlatformError) as caught:
+            await tickets.get()
+        later.append(caught.value)
+    assert len({id(error) for error in later}) == 5, "one that is kept would gather all the frames"
+    assert {str(error) for error in later} == {str(found[0])}
+    assert caplog.text.count("JS ticket not fetched") == simulator.calls[PATH] == 1
+
+
+@pytest.mark.gen_test
 async def test_a_renewal_that_fails_keeps_the_present_one_and_says_so(
     simulator, tickets, clock, caplog
 ):
@@ -251,9 +268,55 @@ async def test_one_that_a_page_doubts_is_replaced_once_it_is_not_new(simulator, 
         tickets.doubt()
         assert await tickets.get() == second
     assert simulator.calls[PATH] == 2
+
+
+@pytest.mark.gen_test
+async def test_one_that_a_page_doubts_serves_on_while_no_other_can_be_had(
+    simulator, tickets, clock
+):
+    first = await tickets.get()
+    simulator.faults.kill_js_tickets()
+    simulator.faults.answer(PATH, errcode=45009, times=None)
+    clock.advance(module.DOUBT_SECONDS)
+    for _ in range(3):
+        tickets.doubt()
+        assert await tickets.get() == first
+    assert simulator.calls[PATH] == 2, "tried for once"
+    clock.advance(module.REFUSED_SECONDS * 1.3)
+    assert await tickets.get() == first
+    assert simulator.calls[PATH] == 2, "and not without a new doubt"
     tickets.doubt()
-    simulator.faults.answer(PATH, errcode=-1)
-    assert await tickets.get() == second
+    assert await tickets.get() == first
+    assert simulator.calls[PATH] == 3
+    simulator.faults.clear()
+    clock.advance(module.REFUSED_SECONDS * 1.3)
+    tickets.doubt()
+    assert await tickets.get() != first
+
+
+@pytest.mark.gen_test
+async def test_doubts_cost_a_bounded_number_of_calls_a_day(
+    platform, odd_tickets, clock, monkeypatch
+):
+    monkeypatch.setattr(module, "DOUBTS_PER_DAY", 3)
+
+    async def reply(handler):
+        handler.write({"ticket": f"t{len(platform.requests)}", "expires_in": 7200})
+
+    platform.reply = reply
+    clock.advance(86400 - (clock.now() + 8 * 3600) % 86400)  # midnight in China
+    await odd_tickets.get()
+    for _ in range(6):
+        clock.advance(module.DOUBT_SECONDS)
+        odd_tickets.doubt()
+        await odd_tickets.get()
+    assert len(platform.requests) == 1 + 3
+    clock.advance(86400 - 6 * module.DOUBT_SECONDS)
+    await odd_tickets.get()
+    clock.advance(module.DOUBT_SECONDS)
+    odd_tickets.doubt()
+    await odd_tickets.get()
+    assert len(platform.requests) == 1 + 3 + 2, "the next day has its own"
 
 
 @pytest.mark.gen_test

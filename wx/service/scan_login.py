@@ -357,25 +357,27 @@ class ScanLogins:
         Raises:
             Refused: 403, 404, 409, 410, it leads nowhere.
         """
-        question = await self.question(login_id, answer)
-        if question.done:
-            return question
         now = self._clock.now()
 
-        def work(conn: sqlite3.Connection) -> str:
+        def work(conn: sqlite3.Connection) -> tuple[Question, str]:
             login = self._answered(conn, login_id, answer)
+            account = accounts.find(conn, _known(login.account_id))
+            assert account is not None  # the foreign key says so
             if login.state in (ScanLoginState.CONFIRMED, ScanLoginState.ENTERED):
-                return ""  # a double tap: the other one was faster
-            if problem := self._problem(conn, login):
-                return problem
-            confirmed = scan_logins.mark_confirmed(
-                conn, login_id, until=now + ENTER_SECONDS, now=now
-            )
-            return "" if confirmed else "expired"
+                return Question(account.name, login, done=True), ""  # said before, or twice at once
+            problem = "expired"
+            if login.state is ScanLoginState.SCANNED and login.expires_at > now:
+                problem = self._problem(conn, login)
+                if problem:  # nothing can come of it any more: who waits hears of that
+                    scan_logins.mark(conn, login_id, ScanLoginState.REFUSED, now=now)
+                else:
+                    scan_logins.mark_confirmed(conn, login_id, until=now + ENTER_SECONDS, now=now)
+            return Question(account.name, login, done=False), problem
 
-        if problem := await self._database.write(work):
-            raise refusal(problem)
+        question, problem = await self._database.write(work)
         self._hub.publish(topic(login_id))
+        if problem:
+            raise refusal(problem)
         return question
 
     async def decline(self, login_id: str, answer: str) -> str:
@@ -567,8 +569,8 @@ class ScanLogins:
         *,
         now: float,
     ) -> None:
-        """Tell the follower, with the link that ends the session. The first line is what fits into
-        a template's field.
+        """Tell the follower, with the link that ends the session. A template's field takes some
+        twenty characters of the first line, so the question stands at its beginning.
 
         Args:
             browser: what went in. Its network may honestly be another than that which asked, as of
@@ -580,7 +582,7 @@ class ScanLogins:
         if follower is None:
             return
         say = self._speech.to(follower)
-        first = say("%(account)s: logged in to %(site)s") % self._names(account)
+        first = say("Not you? %(account)s logged in to %(site)s") % self._names(account)
         lines = [first, described(browser, say)]
         if browser != login.browser:
             asked = say("The code was shown by: %(browser)s")

@@ -239,7 +239,6 @@ class Visits:
             raise refusal("busy")
         known = self._known.get(state)
         if known is None or known.code != code:
-            known = None
             self._take(arrival.share)
         task = asyncio.create_task(self._answer(state, code, arrival, then), name="visit")
         way = self._under_way[state] = _Way(code, task)
