@@ -102,10 +102,14 @@ class Hub:
 
     def topics(self, kind: str) -> list[str]:
         """What those wait for who were let in by this kind of secret."""
+        if not self._kinds[kind]:
+            return []  # without looking through thousands that wait for something else
         return [name for name, (one, *_) in self._topics.items() if one.kind == kind]
 
     def keys(self, kind: str) -> list[bytes]:
         """What those who wait were let in by, of this kind: the sessions, say."""
+        if not self._kinds[kind]:
+            return []
         return [key for key, (one, *_) in self._keys.items() if one.kind == kind]
 
     def end(self, keys: Iterable[bytes]) -> None:
