@@ -125,6 +125,7 @@ async def test_killed_while_a_picture_of_the_chat_comes_it_is_kept_once_after_al
     await phone.follow()
     program.kill()
     simulator.pushes.gap = 1.0
+    simulator.pushes.tries = 60  # a busy machine takes longer to start than WeChat's three tries
     await asyncio.to_thread(program.start, failpoint=failpoint)
     await phone.send("image", picture="/static/simulator/picture-lake.svg")
     if failpoint != "after-commit":
