@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Tests mostly wait, so there are more of them at once than processors.
-WORKERS ?= 4
+WORKERS ?= 3
 
 .PHONY: demo test lint bench faults clean
 
